@@ -1,0 +1,1 @@
+//! Tokens, users, grants, decisions.

@@ -1,0 +1,1 @@
+//! InfluxQL: lexer, parser, syntax tree, printing back.

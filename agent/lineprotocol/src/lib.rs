@@ -1,0 +1,1 @@
+//! InfluxDB line protocol: bytes to points with line numbers, points to bytes.

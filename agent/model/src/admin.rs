@@ -1,0 +1,92 @@
+//! What may be changed from outside beside writing points: databases and retention policies.
+//!
+//! Calls block until the change is durable.
+
+/// A retention policy to make. Names are taken as they are; the caller has checked their syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// Its name.
+    pub name: String,
+    /// How long points live, nanoseconds; 0 = for ever; otherwise at least one hour.
+    pub duration_ns: i64,
+    /// Length of a shard group, nanoseconds; `None` or 0 = by the rule of InfluxDB 1.x (duration under 2 days: 1 h; up to
+    /// 180 days: 1 day; else 7 days).
+    pub shard_group_duration_ns: Option<i64>,
+    /// Replication factor, stored only; at least 1.
+    pub replica_n: u32,
+    /// Whether it becomes the database's default.
+    pub make_default: bool,
+}
+
+/// Changes to a policy; `None` leaves as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyChange {
+    /// New duration, nanoseconds; 0 = for ever.
+    pub duration_ns: Option<i64>,
+    /// New length of shard groups made from now on.
+    pub shard_group_duration_ns: Option<i64>,
+    /// New replication factor.
+    pub replica_n: Option<u32>,
+    /// Make it the default.
+    pub make_default: bool,
+}
+
+/// Makes, changes and drops databases and policies.
+pub trait Admin: Send + Sync {
+    /// Makes a database with policy `autogen` (for ever, groups of 7 days), or with `policy` as its default. An existing
+    /// database is fine unless `policy` contradicts it.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    fn create_database(&self, name: &str, policy: Option<PolicySpec>) -> Result<(), AdminError>;
+    /// Drops a database and all in it. An absent one is fine.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    fn drop_database(&self, name: &str) -> Result<(), AdminError>;
+    /// Makes a policy. An identical one is fine.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    fn create_policy(&self, database: &str, spec: PolicySpec) -> Result<(), AdminError>;
+    /// Changes a policy.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    fn alter_policy(&self, database: &str, name: &str, change: PolicyChange) -> Result<(), AdminError>;
+    /// Drops a policy and all in it. An absent one is fine; an absent database is not.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    fn drop_policy(&self, database: &str, name: &str) -> Result<(), AdminError>;
+}
+
+/// Why a change is refused. Texts are InfluxDB 1.x's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// No such database.
+    #[error("database not found: {0}")]
+    DatabaseNotFound(String),
+    /// No such policy.
+    #[error("retention policy not found: {0}")]
+    PolicyNotFound(String),
+    /// There is one of this name with other properties.
+    #[error("retention policy already exists")]
+    PolicyExists,
+    /// The database's default policy differs from the one asked for.
+    #[error("retention policy conflicts with an existing policy")]
+    PolicyConflict,
+    /// Shorter than the least duration.
+    #[error("retention policy duration must be at least 1h0m0s")]
+    DurationTooShort,
+    /// The shard group is longer than the policy.
+    #[error("retention policy duration must be greater than the shard duration")]
+    ShardDurationTooLong,
+    /// An empty or impossible name.
+    #[error("invalid name")]
+    InvalidName,
+    /// The store takes no changes; the text says why.
+    #[error("{0}")]
+    ReadOnly(String),
+}

@@ -1,0 +1,1 @@
+//! The hyper listener: sockets, limits, timeouts, shutdown.

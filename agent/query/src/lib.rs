@@ -1,0 +1,1 @@
+//! InfluxQL execution: plan, kernels, result series, management statements.

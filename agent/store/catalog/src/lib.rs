@@ -1,0 +1,1 @@
+//! What exists: the manifest, names and ids, schema, policies, shard groups, segments.

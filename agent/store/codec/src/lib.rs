@@ -1,0 +1,1 @@
+//! Column codecs: values to bits and back.

@@ -1,0 +1,1 @@
+//! Series index in memory: key table, tag interners, postings, presence.

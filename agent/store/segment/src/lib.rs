@@ -1,0 +1,1 @@
+//! The columnar segment file, format 1: writer, reader, verification.

@@ -1,0 +1,1 @@
+//! The store: lanes, memtables, flush, manifest, recovery, snapshots.

@@ -1,0 +1,1 @@
+//! Input plugins (outputs, processors and aggregators follow the same shape).
