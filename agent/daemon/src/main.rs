@@ -1,2 +1,2 @@
-//! The `weir` program.
+//! The `weir` program: command line, wiring, signals, and the order in which things stop.
 fn main() {}
