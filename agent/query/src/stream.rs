@@ -1,0 +1,168 @@
+//! The queue between a query's thread and whoever writes its answer.
+//!
+//! The query thread waits when more than [`QUEUE_BYTES`] are under way. The reader either blocks ([`ResultStream::recv`]) or
+//! polls from a task ([`ResultStream::poll_recv`], which needs no particular runtime). Dropping the stream cancels the query.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use weir_model::read::{ReadContext, ReadError};
+
+use crate::result::Piece;
+
+/// Bytes that may wait for the reader: enough for one batch being written and one being made.
+const QUEUE_BYTES: usize = 512 * 1024;
+
+#[derive(Default)]
+struct State {
+    pieces: VecDeque<(usize, Piece)>,
+    bytes: usize,
+    /// The sender is gone: nothing follows.
+    done: bool,
+    /// The reader is gone: nothing is wanted.
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled when pieces arrive or leave, and when either side goes.
+    changed: Condvar,
+    context: Arc<ReadContext>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pieces of a running query, in order.
+pub struct ResultStream {
+    shared: Arc<Shared>,
+}
+
+/// The query's end of the queue.
+pub(crate) struct Sender {
+    shared: Arc<Shared>,
+}
+
+/// A queue for one query; `context` is cancelled when the reader goes.
+pub(crate) fn queue(context: Arc<ReadContext>) -> (Sender, ResultStream) {
+    let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), context });
+    (Sender { shared: Arc::clone(&shared) }, ResultStream { shared })
+}
+
+impl Sender {
+    /// Hands over one piece, waiting while the queue is full.
+    ///
+    /// # Errors
+    /// [`ReadError::Cancelled`] when the reader has gone or the query was cancelled while waiting.
+    pub(crate) fn send(&self, piece: Piece) -> Result<(), ReadError> {
+        let bytes = if let Piece::Rows(rows) = &piece { rows.bytes() } else { 128 };
+        let mut state = self.shared.lock();
+        while state.bytes >= QUEUE_BYTES && !state.closed {
+            if self.shared.context.is_cancelled() {
+                return Err(ReadError::Cancelled);
+            }
+            // A timeout or KILL sets a flag without a signal, so look at it now and then.
+            let wait = std::time::Duration::from_millis(50);
+            state = self.shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.closed {
+            return Err(ReadError::Cancelled);
+        }
+        state.bytes += bytes;
+        state.pieces.push_back((bytes, piece));
+        let waker = state.waker.take();
+        drop(state);
+        self.shared.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Hands over a piece whatever is waiting already, for the few that end a statement.
+    pub(crate) fn send_always(&self, piece: Piece) {
+        let mut state = self.shared.lock();
+        state.bytes += 128;
+        state.pieces.push_back((128, piece));
+        let waker = state.waker.take();
+        drop(state);
+        self.shared.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.done = true;
+        let waker = state.waker.take();
+        drop(state);
+        self.shared.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl ResultStream {
+    /// Waits for the next piece; `None` after the last. Not for async code: see [`poll_recv`](Self::poll_recv).
+    pub fn recv(&mut self) -> Option<Piece> {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some((bytes, piece)) = state.pieces.pop_front() {
+                state.bytes -= bytes;
+                drop(state);
+                self.shared.changed.notify_all();
+                return Some(piece);
+            }
+            if state.done {
+                return None;
+            }
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The next piece if there is one, `None` after the last; else wakes the task when one arrives. Never blocks. Use it as
+    /// `std::future::poll_fn(|cx| stream.poll_recv(cx)).await`.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let mut state = self.shared.lock();
+        if let Some((bytes, piece)) = state.pieces.pop_front() {
+            state.bytes -= bytes;
+            drop(state);
+            self.shared.changed.notify_all();
+            return Poll::Ready(Some(piece));
+        }
+        if state.done {
+            return Poll::Ready(None);
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            slot => *slot = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Asks the query to stop soon, as dropping does; an error piece `query interrupted` may still arrive.
+    pub fn cancel(&self) {
+        self.shared.context.cancel();
+    }
+}
+
+impl Drop for ResultStream {
+    fn drop(&mut self) {
+        self.shared.context.cancel();
+        let mut state = self.shared.lock();
+        state.closed = true;
+        state.pieces.clear();
+        state.bytes = 0;
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
