@@ -1,0 +1,150 @@
+//! What a statement needs and whether it changes anything.
+
+use crate::ast::{CardinalityOf, Privilege, SelectStatement, Source, Statement};
+
+/// One thing a user must be allowed before a statement runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredPrivilege {
+    /// Whether only an administrator may.
+    pub admin: bool,
+    /// Database; `None` for the default one of the request (or for none, when `admin`).
+    pub database: Option<String>,
+    /// What for; `None` when any user may (`SHOW DATABASES` shows each user their own).
+    pub privilege: Option<Privilege>,
+}
+
+impl RequiredPrivilege {
+    fn admin() -> Vec<Self> {
+        vec![Self { admin: true, database: None, privilege: Some(Privilege::All) }]
+    }
+
+    fn on(database: Option<&str>, privilege: Privilege) -> Vec<Self> {
+        vec![Self { admin: false, database: database.map(str::to_owned), privilege: Some(privilege) }]
+    }
+}
+
+impl Statement {
+    /// The privileges that 1.x asks for.
+    #[must_use]
+    pub fn required_privileges(&self) -> Vec<RequiredPrivilege> {
+        use Privilege::{Read, Write};
+        let on = RequiredPrivilege::on;
+        match self {
+            Self::Select(s) => select_privileges(s),
+            Self::Explain(s) => select_privileges(&s.select),
+            Self::CreateContinuousQuery(s) => on(Some(&s.database), Read),
+            Self::Delete(_) | Self::DropSeries(_) => on(None, Write),
+            Self::DropRetentionPolicy(s) => on(Some(&s.database), Write),
+            Self::DropContinuousQuery(s) => on(Some(&s.database), Write),
+            Self::ShowRetentionPolicies(s) => on(s.database.as_deref(), Read),
+            Self::ShowMeasurements(s) => on(s.database.as_deref(), Read),
+            Self::ShowSeries(s) => on(s.database.as_deref(), Read),
+            Self::ShowTagKeys(s) => on(s.database.as_deref(), Read),
+            Self::ShowTagValues(s) => on(s.database.as_deref(), Read),
+            Self::ShowFieldKeys(s) => on(s.database.as_deref(), Read),
+            // 1.x asks only for the databases of the FROM clause where the count is exact, so that without a FROM
+            // clause anybody may count. Both are asked for here.
+            Self::ShowCardinality(s) => {
+                let mut needed = on(s.database.as_deref(), Read);
+                needed.extend(source_privileges(&s.sources));
+                needed
+            }
+            Self::ShowContinuousQueries | Self::ShowQueries => on(None, Read),
+            Self::ShowDatabases => {
+                vec![RequiredPrivilege { admin: false, database: None, privilege: None }]
+            }
+            _ => RequiredPrivilege::admin(),
+        }
+    }
+
+    /// Whether it changes nothing: SHOW, EXPLAIN, and SELECT without INTO.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::Select(s) => s.target.is_none(),
+            Self::Explain(s) => s.select.target.is_none(),
+            _ => self.keywords().starts_with("SHOW"),
+        }
+    }
+
+    /// The keywords it begins with, as a name for it: `SHOW TAG KEYS`, `CREATE DATABASE`, `SELECT INTO`.
+    #[must_use]
+    pub fn keywords(&self) -> &'static str {
+        match self {
+            Self::Select(s) if s.target.is_some() => "SELECT INTO",
+            Self::Select(_) => "SELECT",
+            Self::Explain(s) if s.analyze => "EXPLAIN ANALYZE",
+            Self::Explain(_) => "EXPLAIN",
+            Self::Delete(_) => "DELETE",
+            Self::DropSeries(_) => "DROP SERIES",
+            Self::DropMeasurement(_) => "DROP MEASUREMENT",
+            Self::DropShard(_) => "DROP SHARD",
+            Self::CreateDatabase(_) => "CREATE DATABASE",
+            Self::DropDatabase(_) => "DROP DATABASE",
+            Self::CreateRetentionPolicy(_) => "CREATE RETENTION POLICY",
+            Self::AlterRetentionPolicy(_) => "ALTER RETENTION POLICY",
+            Self::DropRetentionPolicy(_) => "DROP RETENTION POLICY",
+            Self::CreateSubscription(_) => "CREATE SUBSCRIPTION",
+            Self::DropSubscription(_) => "DROP SUBSCRIPTION",
+            Self::CreateContinuousQuery(_) => "CREATE CONTINUOUS QUERY",
+            Self::DropContinuousQuery(_) => "DROP CONTINUOUS QUERY",
+            Self::CreateUser(_) => "CREATE USER",
+            Self::DropUser(_) => "DROP USER",
+            Self::SetPassword(_) => "SET PASSWORD",
+            Self::Grant(_) | Self::GrantAdmin(_) => "GRANT",
+            Self::Revoke(_) | Self::RevokeAdmin(_) => "REVOKE",
+            Self::KillQuery(_) => "KILL QUERY",
+            Self::ShowDatabases => "SHOW DATABASES",
+            Self::ShowRetentionPolicies(_) => "SHOW RETENTION POLICIES",
+            Self::ShowMeasurements(_) => "SHOW MEASUREMENTS",
+            Self::ShowSeries(_) => "SHOW SERIES",
+            Self::ShowTagKeys(_) => "SHOW TAG KEYS",
+            Self::ShowTagValues(_) => "SHOW TAG VALUES",
+            Self::ShowFieldKeys(_) => "SHOW FIELD KEYS",
+            Self::ShowCardinality(s) => match (&s.of, s.exact) {
+                (CardinalityOf::Measurement, false) => "SHOW MEASUREMENT CARDINALITY",
+                (CardinalityOf::Measurement, true) => "SHOW MEASUREMENT EXACT CARDINALITY",
+                (CardinalityOf::Series, false) => "SHOW SERIES CARDINALITY",
+                (CardinalityOf::Series, true) => "SHOW SERIES EXACT CARDINALITY",
+                (CardinalityOf::TagKey, false) => "SHOW TAG KEY CARDINALITY",
+                (CardinalityOf::TagKey, true) => "SHOW TAG KEY EXACT CARDINALITY",
+                (CardinalityOf::TagValues(_), false) => "SHOW TAG VALUES CARDINALITY",
+                (CardinalityOf::TagValues(_), true) => "SHOW TAG VALUES EXACT CARDINALITY",
+                (CardinalityOf::FieldKey, false) => "SHOW FIELD KEY CARDINALITY",
+                (CardinalityOf::FieldKey, true) => "SHOW FIELD KEY EXACT CARDINALITY",
+            },
+            Self::ShowContinuousQueries => "SHOW CONTINUOUS QUERIES",
+            Self::ShowGrants(_) => "SHOW GRANTS",
+            Self::ShowUsers => "SHOW USERS",
+            Self::ShowQueries => "SHOW QUERIES",
+            Self::ShowShards => "SHOW SHARDS",
+            Self::ShowShardGroups => "SHOW SHARD GROUPS",
+            Self::ShowStats(_) => "SHOW STATS",
+            Self::ShowDiagnostics(_) => "SHOW DIAGNOSTICS",
+            Self::ShowSubscriptions => "SHOW SUBSCRIPTIONS",
+        }
+    }
+}
+
+/// Read on what is read, write on the target.
+fn select_privileges(select: &SelectStatement) -> Vec<RequiredPrivilege> {
+    let mut needed = source_privileges(&select.sources);
+    if let Some(target) = &select.target {
+        needed.extend(RequiredPrivilege::on(target.database.as_deref(), Privilege::Write));
+    }
+    needed
+}
+
+/// Read on each database of a FROM clause, subqueries included.
+fn source_privileges(sources: &[Source]) -> Vec<RequiredPrivilege> {
+    let mut needed = Vec::new();
+    for source in sources {
+        match source {
+            Source::Measurement(m) => {
+                needed.extend(RequiredPrivilege::on(m.database.as_deref(), Privilege::Read));
+            }
+            Source::Subquery(s) => needed.extend(select_privileges(s)),
+        }
+    }
+    needed
+}

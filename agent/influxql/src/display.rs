@@ -1,0 +1,1 @@
+//! Printing back, as 1.x prints.
