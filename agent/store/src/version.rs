@@ -1,0 +1,158 @@
+//! What a reader sees: one immutable [`Version`], and the [`View`] of a moment.
+//!
+//! A version lists, for each shard group, the runs of sealed points (segments in RAM or in files) and, for all groups together, the
+//! arenas that are not sealed yet. It is exchanged as a whole: when an arena is sealed, the same exchange removes the arena and adds the
+//! run; when runs are flushed, the same exchange removes them and adds the file. So a point is always in exactly one place.
+//!
+//! **Order.** Of two values for one series, time and field the later one counts: runs of a group stand in order (a later run beats an
+//! earlier one), all arenas are later than all runs, and inside the arenas the higher (block seq, row) is later. Overwriting is
+//! per field: a null never hides a value.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use weir_catalog::{CatalogState, DatabaseId, FileId, GroupId, PolicyId, TombstoneId};
+use weir_index::{Presence, SeriesIndex};
+use weir_model::TimeRange;
+use weir_segment::Segment;
+
+use crate::memtable::Arena;
+
+/// A state of the store's data.
+#[derive(Clone, Debug, Default)]
+pub struct Version {
+    /// Grows with each exchange.
+    pub number: u64,
+    /// The policies that have or had points, with their series.
+    pub policies: HashMap<PolicyId, Arc<PolicySeries>>,
+    /// The runs of each group that has any, earliest first.
+    pub groups: HashMap<GroupId, Arc<[Arc<Run>]>>,
+    /// The arenas of all lanes that are not sealed yet, by generation.
+    pub arenas: Vec<Arc<Arena>>,
+}
+
+impl Version {
+    /// The runs of a group, earliest first.
+    #[must_use]
+    pub fn runs(&self, group: GroupId) -> &[Arc<Run>] {
+        self.groups.get(&group).map_or(&[], |runs| runs)
+    }
+
+    /// The series of a policy; `None` if it never had a point since it was made or since the store was opened.
+    #[must_use]
+    pub fn policy(&self, policy: PolicyId) -> Option<&Arc<PolicySeries>> {
+        self.policies.get(&policy)
+    }
+}
+
+/// Points of one shard group, sealed: sorted by measurement, canonical key and time, each (series, time) once.
+pub struct Run {
+    /// The points.
+    pub segment: Arc<Segment>,
+    /// Lowest generation of its points.
+    pub gen_lo: u64,
+    /// Highest generation of its points.
+    pub gen_hi: u64,
+    /// First and last time of its points.
+    pub span: TimeRange,
+    /// Highest tombstone applied when it was written.
+    pub tombstones_applied: TombstoneId,
+    /// Where it lives.
+    pub home: Home,
+    /// Keeps the memory of a sealed run accounted for.
+    pub(crate) _charge: Option<crate::pool::Charge>,
+}
+
+/// Where a run lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In RAM; the log has its points too.
+    Sealed,
+    /// In a segment file.
+    File(FileId),
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("home", &self.home)
+            .field("gen_lo", &self.gen_lo)
+            .field("gen_hi", &self.gen_hi)
+            .field("span", &self.span)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The series of one policy instance: their index, and which of them have points in which group.
+pub struct PolicySeries {
+    /// The policy.
+    pub policy: PolicyId,
+    /// Whose it is.
+    pub database: DatabaseId,
+    /// Name of the database, for metrics.
+    pub database_name: Arc<str>,
+    /// Keys, tags, slots.
+    pub index: SeriesIndex,
+    presence: RwLock<HashMap<GroupId, Arc<Presence>>>,
+    ended: AtomicBool,
+}
+
+impl fmt::Debug for PolicySeries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicySeries").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl PolicySeries {
+    pub(crate) fn new(
+        policy: PolicyId,
+        database: DatabaseId,
+        database_name: Arc<str>,
+        index: SeriesIndex,
+    ) -> Self {
+        Self {
+            policy,
+            database,
+            database_name,
+            index,
+            presence: RwLock::default(),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The series that have a visible point in a group, be it in an arena or in a run; `None` = no series has.
+    #[must_use]
+    pub fn presence(&self, group: GroupId) -> Option<Arc<Presence>> {
+        self.presence.read().unwrap_or_else(PoisonError::into_inner).get(&group).cloned()
+    }
+
+    pub(crate) fn presence_or_make(&self, group: GroupId) -> Arc<Presence> {
+        if let Some(presence) = self.presence(group) {
+            return presence;
+        }
+        let mut presence = self.presence.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(presence.entry(group).or_default())
+    }
+
+    /// Whether the policy was dropped.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+}
+
+/// What exists at one moment: everything acknowledged before it was taken is in it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Runs and series.
+    pub version: Arc<Version>,
+    /// Names, schema, groups; taken after the version.
+    pub catalog: Arc<CatalogState>,
+    /// The arenas of the version, each with the row number below which its rows belong to this view.
+    pub arenas: Vec<(Arc<Arena>, u32)>,
+}
