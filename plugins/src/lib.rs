@@ -1,1 +1,4 @@
 //! Input plugins (outputs, processors and aggregators follow the same shape).
+
+pub mod host;
+pub mod inputs;
