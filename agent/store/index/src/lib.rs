@@ -10,11 +10,22 @@
 //! Nothing here knows points: which series have any is told by a [`Presence`] for each shard group, which the caller
 //! maintains; a series that was interned for a write which was then refused is in no presence and never shows.
 
+mod chunks;
+mod columns;
 mod definitions;
+mod filter;
+mod ids;
+mod interner;
+mod keys;
+mod literals;
 mod measurement;
+mod order;
+mod posting;
 mod predictor;
 mod presence;
 mod series;
+mod store;
+mod table;
 
 pub use definitions::{Definition, DefinitionsError, DefinitionsWriter, decode_definitions};
 pub use measurement::Measurement;
