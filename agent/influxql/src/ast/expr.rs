@@ -151,8 +151,6 @@ pub enum BinaryOp {
     And,
     /// `OR`
     Or,
-    /// `IN`: parsed as 1.x does, refused by whoever evaluates.
-    In,
     /// `=`
     Eq,
     /// `!=` or `<>`
@@ -178,8 +176,7 @@ impl BinaryOp {
         match self {
             Self::Or => 1,
             Self::And => 2,
-            Self::In
-            | Self::Eq
+            Self::Eq
             | Self::NotEq
             | Self::EqRegex
             | Self::NotEqRegex
@@ -198,10 +195,10 @@ impl BinaryOp {
         matches!(self, Self::And | Self::Or)
     }
 
-    /// One of `= != =~ !~ < <= > >=` (not `IN`).
+    /// One of `= != =~ !~ < <= > >=`.
     #[must_use]
     pub const fn is_comparison(self) -> bool {
-        self.precedence() == 3 && !matches!(self, Self::In)
+        self.precedence() == 3
     }
 
     /// Arithmetic or bitwise.
@@ -224,7 +221,6 @@ impl BinaryOp {
             Self::BitXor => "^",
             Self::And => "AND",
             Self::Or => "OR",
-            Self::In => "IN",
             Self::Eq => "=",
             Self::NotEq => "!=",
             Self::EqRegex => "=~",

@@ -45,15 +45,13 @@ pub struct ShowSeries {
     pub offset: u64,
 }
 
-/// `SHOW TAG KEYS [ON db] [FROM …] [WITH KEY …] [WHERE …] [ORDER BY …] [LIMIT …] [OFFSET …] [SLIMIT …] [SOFFSET …]`.
+/// `SHOW TAG KEYS [ON db] [FROM …] [WHERE …] [ORDER BY …] [LIMIT …] [OFFSET …] [SLIMIT …] [SOFFSET …]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShowTagKeys {
     /// Database, if named after ON.
     pub database: Option<String>,
     /// The FROM clause; empty when there is none.
     pub sources: Vec<Source>,
-    /// The WITH KEY clause.
-    pub with_key: Option<KeyFilter>,
     /// The WHERE clause.
     pub condition: Option<Expr>,
     /// The ORDER BY clause (no effect in 1.x).
@@ -87,7 +85,7 @@ pub struct ShowTagValues {
     pub offset: u64,
 }
 
-/// `WITH KEY` of SHOW TAG KEYS and SHOW TAG VALUES.
+/// `WITH KEY` of SHOW TAG VALUES.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeyFilter {
     /// `WITH KEY = k`.

@@ -1,1 +1,0 @@
-//! Printing back, as 1.x prints.
