@@ -17,4 +17,5 @@ pub use agent::AgentConfig;
 pub use load::{Config, Sources, load};
 pub use plugin::{CommonInput, PluginKind, PluginTable};
 pub use problem::{Place, Problem, Problems, Severity};
+pub use suggest::hint;
 pub use units::{ByteSize, Interval};
