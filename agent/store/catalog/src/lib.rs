@@ -9,18 +9,27 @@
 //! once, but the batch is queued only when its tickets are durable, so no point in the log ever refers to something that
 //! a crash may take away.
 
+mod admin;
+mod apply;
 mod catalog;
+mod codec;
 mod edit;
 mod error;
 mod ids;
+mod layout;
+mod manifest;
 mod pmap;
+mod schema;
 mod state;
 
-pub use catalog::{Catalog, CatalogOptions, Claimed, Durable, GroupBudget, Ticket};
+pub use admin::shard_group_duration_for;
+pub use catalog::{Catalog, CatalogOptions, Claimed, Durable, Ticket};
 pub use edit::Edit;
 pub use error::{CatalogError, ClaimError};
 pub use ids::{DatabaseId, FieldId, FileId, GroupId, MeasurementId, PolicyId, StoreId, TombstoneId};
+pub use layout::{group_dir, segment_name, series_file_name};
 pub use pmap::PMap;
+pub use schema::GroupBudget;
 pub use state::{
     CatalogState, Claims, Database, Field, FieldsOfName, Group, Measurement, Policy, SegmentInfo,
     SeriesFileInfo, SeriesFileKind, Tombstone, TombstoneTarget, WalFloor,

@@ -167,6 +167,18 @@ impl<K: Hash + Eq + Clone, V: Clone> PMap<K, V> {
         None
     }
 
+    /// The value of `key` for changes in place, made if there is none.
+    #[expect(clippy::expect_used, reason = "the line before makes sure that there is one")]
+    pub fn get_or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        if !self.contains_key(&key) {
+            self.insert(key.clone(), V::default());
+        }
+        self.get_mut(&key).expect("just inserted")
+    }
+
     /// Removes the value of `key` and gives it.
     pub fn remove<Q>(&mut self, key: &Q) -> Option<V>
     where

@@ -62,7 +62,7 @@ impl Policy {
 }
 
 /// A measurement: one instance of a name in a database.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Measurement {
     /// Its number.
     pub id: MeasurementId,
@@ -229,7 +229,7 @@ pub struct CatalogState {
     pub(crate) sources: Arc<BTreeMap<u16, Arc<str>>>,
 }
 
-/// The next number of each kind, and other values that only grow.
+/// The next number of each kind (the last one for tombstones and sources), and other values that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     pub(crate) database: u32,
