@@ -57,12 +57,12 @@ impl Statement {
         }
     }
 
-    /// Whether it changes nothing: SHOW, EXPLAIN, and SELECT without INTO.
+    /// Whether it changes nothing: SHOW, EXPLAIN (which never writes), and SELECT without INTO.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         match self {
             Self::Select(s) => s.target.is_none(),
-            Self::Explain(s) => s.select.target.is_none(),
+            Self::Explain(_) => true,
             _ => self.keywords().starts_with("SHOW"),
         }
     }
@@ -147,4 +147,61 @@ fn source_privileges(sources: &[Source]) -> Vec<RequiredPrivilege> {
         }
     }
     needed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::parse_query;
+
+    fn statement(text: &str) -> Statement {
+        parse_query(text, &BTreeMap::new()).unwrap().statements.remove(0)
+    }
+
+    fn needs(text: &str) -> Vec<(bool, Option<String>, Option<Privilege>)> {
+        let needed = statement(text).required_privileges();
+        needed.into_iter().map(|p| (p.admin, p.database, p.privilege)).collect()
+    }
+
+    #[test]
+    fn privileges_are_those_of_1x() {
+        let db = |name: &str| Some(name.to_owned());
+        let read = Some(Privilege::Read);
+        let write = Some(Privilege::Write);
+        assert_eq!(needs("SELECT v FROM m, a..n"), [(false, None, read), (false, db("a"), read)]);
+        assert_eq!(
+            needs("SELECT v INTO b..x FROM (SELECT v FROM a..n)"),
+            [(false, db("a"), read), (false, db("b"), write)]
+        );
+        assert_eq!(needs("EXPLAIN SELECT v FROM a..m"), [(false, db("a"), read)]);
+        assert_eq!(needs("SHOW MEASUREMENTS ON a"), [(false, db("a"), read)]);
+        assert_eq!(needs("DELETE FROM m"), [(false, None, write)]);
+        assert_eq!(needs("DROP RETENTION POLICY p ON a"), [(false, db("a"), write)]);
+        assert_eq!(needs("SHOW DATABASES"), [(false, None, None)]);
+        for text in ["CREATE DATABASE a", "DROP MEASUREMENT m", "SHOW USERS", "KILL QUERY 1", "SHOW STATS"] {
+            assert_eq!(needs(text), [(true, None, Some(Privilege::All))], "{text}");
+        }
+        // Without a FROM clause 1.x lets anybody count exactly; here it needs to be allowed to read.
+        assert_eq!(needs("SHOW SERIES EXACT CARDINALITY ON a"), [(false, db("a"), read)]);
+    }
+
+    #[test]
+    fn what_changes_nothing_is_read_only() {
+        for (text, keywords, read_only) in [
+            ("SELECT v FROM m", "SELECT", true),
+            ("SELECT v INTO n FROM m", "SELECT INTO", false),
+            ("EXPLAIN ANALYZE SELECT v FROM m", "EXPLAIN ANALYZE", true),
+            ("SHOW TAG VALUES EXACT CARDINALITY WITH KEY = a", "SHOW TAG VALUES EXACT CARDINALITY", true),
+            ("SHOW GRANTS FOR a", "SHOW GRANTS", true),
+            ("DELETE FROM m", "DELETE", false),
+            ("SET PASSWORD FOR a = 'b'", "SET PASSWORD", false),
+            ("GRANT ALL TO a", "GRANT", false),
+        ] {
+            let statement = statement(text);
+            assert_eq!(statement.keywords(), keywords);
+            assert_eq!(statement.is_read_only(), read_only, "{text}");
+        }
+    }
 }

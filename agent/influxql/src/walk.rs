@@ -164,8 +164,9 @@ impl Statement {
         }
     }
 
-    /// Writes `database` and `retention_policy` wherever the statement leaves them out. A policy is filled in only
-    /// where the database is the default too. DROP SERIES and DELETE, which cannot name them, are left alone.
+    /// Writes `database` and `retention_policy` (of the request, or the default one) wherever the statement leaves them
+    /// out. As in 1.x the policy is also written beside another database that is named without a policy. DROP SERIES
+    /// and DELETE, which cannot name them, are left alone.
     pub fn fill_defaults(&mut self, database: Option<&str>, retention_policy: Option<&str>) {
         if let Some(on @ None) = self.on_database() {
             *on = database.map(str::to_owned);
@@ -176,14 +177,74 @@ impl Statement {
         let done: Result<(), std::convert::Infallible> = visit_places(self, &mut |mut place| {
             if place.database().is_none() {
                 *place.database() = database.map(str::to_owned);
-                if place.retention_policy().is_none() {
-                    *place.retention_policy() = retention_policy.map(str::to_owned);
-                }
+            }
+            if place.retention_policy().is_none() {
+                *place.retention_policy() = retention_policy.map(str::to_owned);
             }
             Ok(())
         });
         match done {
             Ok(()) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::parse_query;
+
+    #[test]
+    fn defaults_are_written_where_nothing_is_named() {
+        for (text, filled) in [
+            ("SELECT v FROM m, a..n, q.o", "SELECT v FROM db.rp.m, a.rp.n, db.q.o"),
+            (
+                "SELECT v INTO x FROM (SELECT v FROM /m/)",
+                "SELECT v INTO db.rp.x FROM (SELECT v FROM db.rp./m/)",
+            ),
+            ("EXPLAIN SELECT v FROM m", "EXPLAIN SELECT v FROM db.rp.m"),
+            ("SHOW TAG KEYS FROM m", "SHOW TAG KEYS ON db FROM db.rp.m"),
+            ("SHOW SERIES ON a", "SHOW SERIES ON a"),
+            ("SHOW RETENTION POLICIES", "SHOW RETENTION POLICIES ON db"),
+            ("DELETE FROM m", "DELETE FROM m"),
+            ("DROP DATABASE x", "DROP DATABASE x"),
+        ] {
+            let mut query = parse_query(text, &BTreeMap::new()).unwrap();
+            query.statements[0].fill_defaults(Some("db"), Some("rp"));
+            assert_eq!(query.to_string(), filled);
+        }
+    }
+
+    #[test]
+    fn columns_are_named_as_in_1x() {
+        let query = parse_query(
+            "SELECT a, a AS b, mean(a), -a, (a), a + mean(b * c) / (d), 1 + 1, DISTINCT a, max(max(a)) FROM m",
+            &BTreeMap::new(),
+        )
+        .unwrap();
+        let Statement::Select(select) = &query.statements[0] else { panic!("no SELECT") };
+        let names: Vec<String> = select.fields.iter().map(crate::ast::Field::name).collect();
+        assert_eq!(names, ["a", "b", "mean", "a", "a", "a_mean_d", "", "distinct", "max"]);
+    }
+
+    #[test]
+    fn rewriting_starts_at_the_leaves() {
+        let query = parse_query("SELECT f(a, (b + c)) FROM m", &BTreeMap::new()).unwrap();
+        let Statement::Select(select) = &query.statements[0] else { panic!("no SELECT") };
+        let mut seen = Vec::new();
+        let rewritten = rewrite_expr(select.fields[0].expr.clone(), &mut |e| {
+            seen.push(e.to_string());
+            match e {
+                Expr::VarRef(_) => Expr::Integer(1),
+                other => other,
+            }
+        });
+        assert_eq!(rewritten.to_string(), "f(1, (1 + 1))");
+        assert_eq!(seen, ["a", "b", "c", "1 + 1", "(1 + 1)", "f(1, (1 + 1))"]);
+        let mut visited = 0;
+        walk_expr(&rewritten, &mut |_| visited += 1);
+        assert_eq!(visited, 6);
     }
 }

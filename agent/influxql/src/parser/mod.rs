@@ -17,6 +17,9 @@ use crate::lexer::{Lexer, Pos, Tok, Token};
 use crate::params::ParamValue;
 use crate::{MAX_NESTING, ParseError};
 
+#[cfg(test)]
+pub(crate) use expr::fold;
+
 type Result<T> = std::result::Result<T, ParseError>;
 
 /// Parses the text of a request: any number of statements separated by `;`.
@@ -294,3 +297,6 @@ fn named(name: String) -> Option<String> {
 fn too_deep(pos: Pos) -> ParseError {
     ParseError::at("too many levels of parentheses, calls, subqueries or operators", pos)
 }
+
+#[cfg(test)]
+mod tests;
