@@ -43,11 +43,6 @@ impl<T: Default> AppendList<T> {
             self.chunks.get(chunk)?.get_or_init(|| (0..FIRST << chunk).map(|_| T::default()).collect());
         made.get(offset)
     }
-
-    /// Bytes of all chunks made so far, without what elements point to.
-    pub(crate) fn bytes(&self) -> usize {
-        self.chunks.iter().filter_map(OnceLock::get).map(|c| c.len() * size_of::<T>()).sum()
-    }
 }
 
 #[cfg(test)]

@@ -8,16 +8,19 @@
 //! arena the row alone decides, because blocks are appended in the order of their seq.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use weir_catalog::{FieldId, GroupId, MeasurementId, PolicyId};
-use weir_model::FieldType;
 use weir_model::read::{Validity, Values};
+use weir_model::{FieldType, FieldValue};
 
 use crate::append::AppendList;
+use crate::pool::Charge;
 
 /// No row: the end of a chain.
 pub const NO_ROW: u32 = u32::MAX;
+/// [`Column::scale`] of a column with a float that was not spelled as an exact decimal.
+pub const NO_SCALE: u8 = u8::MAX;
 /// Rows for which one entry of the row directory answers; blocks start at multiples of it.
 const ROWS_PER_ENTRY: u32 = 64;
 /// Series per chunk of chain heads.
@@ -32,8 +35,8 @@ pub struct Column {
     pub values: Values,
     /// Which rows have a value.
     pub valid: Validity,
-    /// Most digits after the point among floats spelled as exact decimals; `None` when one was not.
-    pub scale: Option<u8>,
+    /// Most digits after the point among the floats; [`NO_SCALE`] when one was not spelled as an exact decimal.
+    pub scale: u8,
 }
 
 impl Column {
@@ -47,7 +50,7 @@ impl Column {
             FieldType::Boolean => Values::Boolean(Vec::new()),
             FieldType::String => Values::String(weir_model::read::Strings::new()),
         };
-        Self { field, values, valid: Validity::All, scale: Some(0) }
+        Self { field, values, valid: Validity::All, scale: 0 }
     }
 
     /// Type of its values.
@@ -127,7 +130,59 @@ impl Column {
                 }
             }
         }
-        self.scale = self.scale.zip(other.scale).map(|(a, b)| a.max(b));
+        self.scale = self.scale.max(other.scale);
+    }
+
+    /// The value at row `i`, `None` if null or out of bounds.
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<FieldValue<'_>> {
+        if !self.valid.is_valid(i) {
+            return None;
+        }
+        match &self.values {
+            Values::Absent => None,
+            Values::Float(v) => v.get(i).map(|&x| FieldValue::Float(x)),
+            Values::Integer(v) => v.get(i).map(|&x| FieldValue::Integer(x)),
+            Values::Unsigned(v) => v.get(i).map(|&x| FieldValue::Unsigned(x)),
+            Values::Boolean(v) => v.get(i).map(|&x| FieldValue::Boolean(x)),
+            Values::String(v) => v.get(i).map(FieldValue::String),
+        }
+    }
+
+    /// The rows that `keep` wants, by their numbers before.
+    fn kept(&self, keep: &[bool]) -> Self {
+        let mut out = Self::new(self.field, self.field_type());
+        out.scale = self.scale;
+        for i in (0..self.len()).filter(|&i| keep.get(i).copied().unwrap_or(false)) {
+            match self.get(i) {
+                None => {
+                    out.push_nulls(1);
+                    continue;
+                }
+                Some(FieldValue::Float(x)) => match &mut out.values {
+                    Values::Float(v) => v.push(x),
+                    _ => {}
+                },
+                Some(FieldValue::Integer(x)) => match &mut out.values {
+                    Values::Integer(v) => v.push(x),
+                    _ => {}
+                },
+                Some(FieldValue::Unsigned(x)) => match &mut out.values {
+                    Values::Unsigned(v) => v.push(x),
+                    _ => {}
+                },
+                Some(FieldValue::Boolean(x)) => match &mut out.values {
+                    Values::Boolean(v) => v.push(x),
+                    _ => {}
+                },
+                Some(FieldValue::String(x)) => match &mut out.values {
+                    Values::String(v) => v.push(x),
+                    _ => {}
+                },
+            }
+            out.mark_last_valid();
+        }
+        out
     }
 
     /// Bytes it occupies.
@@ -224,6 +279,16 @@ impl Rows {
             && self.columns.iter().zip(&other.columns).all(|(a, b)| a.field == b.field)
     }
 
+    /// Keeps the times and columns of the rows that `keep` wants (by row number); the slots are those of the kept rows already.
+    pub(crate) fn keep(&mut self, keep: impl Fn(usize) -> bool) {
+        let keep: Vec<bool> = (0..self.times.len()).map(keep).collect();
+        let mut wanted = keep.iter().copied();
+        self.times.retain(|_| wanted.next().unwrap_or(false));
+        for column in &mut self.columns {
+            *column = column.kept(&keep);
+        }
+    }
+
     /// Appends the rows of `other`, which must have the [same layout](Self::same_layout).
     pub fn append(&mut self, other: &Self) {
         self.slots.extend_from_slice(&other.slots);
@@ -296,12 +361,14 @@ pub struct Arena {
     block_count: AtomicU32,
     published: AtomicU32,
     bytes: AtomicU64,
+    /// Memory is given back when the last version that lists the arena is gone.
+    charge: Mutex<Option<Charge>>,
 }
 
 impl Arena {
-    /// An empty arena.
+    /// An empty arena. `charge` grows with it.
     #[must_use]
-    pub fn new(lane: u16, generation: u32) -> Self {
+    pub(crate) fn new(lane: u16, generation: u32, charge: Option<Charge>) -> Self {
         Self {
             lane,
             generation,
@@ -311,6 +378,7 @@ impl Arena {
             block_count: AtomicU32::new(0),
             published: AtomicU32::new(0),
             bytes: AtomicU64::new(0),
+            charge: Mutex::new(charge),
         }
     }
 
@@ -401,6 +469,9 @@ impl Arena {
         let last = self.block_count.load(Ordering::Relaxed).checked_sub(1);
         if let Some(block) = last.and_then(|i| self.blocks.get(i)?.get()) {
             self.published.store(block.first_row + block.rows.len() as u32, Ordering::Release);
+        }
+        if let Some(charge) = &mut *self.charge.lock().unwrap_or_else(PoisonError::into_inner) {
+            charge.set(self.bytes());
         }
     }
 

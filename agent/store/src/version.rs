@@ -10,9 +10,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use roaring::RoaringBitmap;
 use weir_catalog::{CatalogState, DatabaseId, FileId, GroupId, PolicyId, TombstoneId};
 use weir_index::{Presence, SeriesIndex};
 use weir_model::TimeRange;
@@ -61,8 +62,11 @@ pub struct Run {
     pub tombstones_applied: TombstoneId,
     /// Where it lives.
     pub home: Home,
+    /// Series of a sealed run; empty for files.
+    pub(crate) slots: RoaringBitmap,
     /// Keeps the memory of a sealed run accounted for.
-    pub(crate) _charge: Option<crate::pool::Charge>,
+    #[expect(dead_code, reason = "its drop gives the memory back")]
+    pub(crate) charge: Option<crate::pool::Charge>,
 }
 
 /// Where a run lives.
@@ -97,6 +101,9 @@ pub struct PolicySeries {
     pub index: SeriesIndex,
     presence: RwLock<HashMap<GroupId, Arc<Presence>>>,
     ended: AtomicBool,
+    /// All series with slots below this are defined in synced logs or files.
+    durable_below: AtomicU32,
+    points: metrics::Counter,
 }
 
 impl fmt::Debug for PolicySeries {
@@ -115,11 +122,46 @@ impl PolicySeries {
         Self {
             policy,
             database,
+            points: crate::metrics::points_counter(&database_name),
             database_name,
             index,
             presence: RwLock::default(),
             ended: AtomicBool::new(false),
+            durable_below: AtomicU32::new(0),
         }
+    }
+
+    /// Counts points acknowledged.
+    pub(crate) fn count_points(&self, n: u64) {
+        self.points.increment(n);
+    }
+
+    /// Whether the definition of a series is in a synced log or in a file. Batches carry those that are not.
+    pub(crate) fn is_durable(&self, slot: u32) -> bool {
+        self.index.note(slot) != 0
+    }
+
+    /// The definitions of these series are in a synced log or in a file.
+    pub(crate) fn mark_durable(&self, slots: &[u32]) {
+        for &slot in slots {
+            self.index.set_note(slot, 1);
+        }
+        let before = self.durable_below.load(Ordering::Acquire);
+        let mut below = before;
+        while below < self.index.slots_len() && self.is_durable(below) {
+            below += 1;
+        }
+        self.durable_below.fetch_max(below, Ordering::AcqRel);
+    }
+
+    /// All series with slots below this are durable; a shortcut for [`is_durable`](Self::is_durable).
+    pub(crate) fn durable_below(&self) -> u32 {
+        self.durable_below.load(Ordering::Acquire)
+    }
+
+    /// Durable ids of some slots.
+    pub(crate) fn durable_ids(&self, slots: &[u32]) -> Vec<u64> {
+        slots.iter().map(|&slot| self.index.durable_id(slot).unwrap_or_default()).collect()
     }
 
     /// The series that have a visible point in a group, be it in an arena or in a run; `None` = no series has.

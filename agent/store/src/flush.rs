@@ -1,0 +1,415 @@
+//! Seal and flush: from arenas to sealed runs in RAM, from sealed runs to segment files.
+//!
+//! Only the background thread works here. Whatever fails leaves the points where they were: in the log, and in arenas or sealed runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roaring::RoaringBitmap;
+use weir_catalog::{
+    Edit, FileId, GroupId, PolicyId, SegmentInfo, SeriesFileInfo, SeriesFileKind, TombstoneId, WalFloor,
+    group_dir, segment_name, series_file_name,
+};
+use weir_model::TimeRange;
+use weir_segment::{Segment, SegmentFacts, SegmentWriter, Written};
+use weir_wal::LaneSlots;
+
+use crate::error::FlushError;
+use crate::file_out::{FileOut, FileSource};
+use crate::memtable::Arena;
+use crate::merge::merge;
+use crate::metrics;
+use crate::recovery::to_floor;
+use crate::seal::{Scratch, by_group, seal_group};
+use crate::series_file;
+use crate::shared::{Filed, Shared};
+use crate::version::{Home, PolicySeries, Run, Version};
+
+/// How long the look at lanes pauses while they finish a generation.
+const LANE_POLL: Duration = Duration::from_micros(100);
+
+/// Seals and flushes. Owned by the background thread (and by recovery before that).
+pub(crate) struct Flusher {
+    shared: Arc<Shared>,
+    scratch: Scratch,
+    /// For each group the series that its series files define.
+    filed: Filed,
+}
+
+/// Files that one flush made for one group.
+struct GroupFiles {
+    policy: PolicyId,
+    group: GroupId,
+    segment: SegmentInfo,
+    series: Option<(SeriesFileInfo, RoaringBitmap)>,
+    span: TimeRange,
+    open: Arc<Segment>,
+    /// The runs that went into it.
+    inputs: Vec<Arc<Run>>,
+}
+
+impl Flusher {
+    pub(crate) fn new(shared: Arc<Shared>, filed: Filed) -> Self {
+        Self { shared, scratch: Scratch::default(), filed }
+    }
+
+    /// Begins a new generation, waits until no lane can add to older ones, and seals those.
+    ///
+    /// # Errors
+    /// [`FlushError`]; nothing is lost.
+    pub(crate) fn seal(&mut self) -> Result<(), FlushError> {
+        let shared = Arc::clone(&self.shared);
+        if shared.version.load().arenas.iter().all(|a| a.is_empty())
+            && shared.lanes.iter().all(|l| l.is_past(u32::MAX))
+        {
+            return Ok(());
+        }
+        let generation = self.rotate()?;
+        self.seal_below(generation)
+    }
+
+    /// Empty arenas of the next generation are published first, then the counter is raised: whoever takes a seq of the new
+    /// generation finds its arena.
+    fn rotate(&self) -> Result<u32, FlushError> {
+        let shared = &self.shared;
+        let current = shared.seq.load(std::sync::atomic::Ordering::SeqCst) >> 32;
+        let next = u32::try_from(current + 1).map_err(|_| FlushError::Stopping)?;
+        let arenas: Vec<Arc<Arena>> = shared.lanes.iter().map(|l| shared.new_arena(l.lane, next)).collect();
+        shared.change_version(|version| version.arenas.extend(arenas));
+        shared.seq.fetch_max(u64::from(next) << 32, std::sync::atomic::Ordering::SeqCst);
+        for lane in &shared.lanes {
+            while !lane.is_past(next) {
+                std::thread::sleep(LANE_POLL);
+            }
+        }
+        Ok(next)
+    }
+
+    /// Seals all arenas of generations below `generation`, to which nothing is added any more.
+    pub(crate) fn seal_below(&mut self, generation: u32) -> Result<(), FlushError> {
+        let started = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let version = shared.version.load_full();
+        let old: Vec<Arc<Arena>> =
+            version.arenas.iter().filter(|a| a.generation < generation).cloned().collect();
+        let runs = self.seal_arenas(&old, &version)?;
+        let points = runs.iter().map(|(_, _, points)| points).sum();
+        shared.change_version(|version| {
+            version.arenas.retain(|a| !old.iter().any(|o| Arc::ptr_eq(o, a)));
+            for (group, run, _) in runs {
+                add_run(version, group, run);
+            }
+        });
+        metrics::sealed(started.elapsed(), points);
+        Ok(())
+    }
+
+    /// Sealed runs of some arenas, with their number of points.
+    pub(crate) fn seal_arenas(
+        &mut self,
+        arenas: &[Arc<Arena>],
+        version: &Version,
+    ) -> Result<Vec<(GroupId, Arc<Run>, u64)>, FlushError> {
+        let generations = arenas.iter().filter(|a| !a.is_empty()).map(|a| u64::from(a.generation));
+        let (Some(gen_lo), Some(gen_hi)) = (generations.clone().min(), generations.max()) else {
+            return Ok(Vec::new());
+        };
+        let is_alive = |policy: PolicyId| version.policies.get(&policy).is_some_and(|p| !p.is_ended());
+        let groups = by_group(arenas, |block| is_alive(block.rows.policy));
+        let state = self.shared.catalog.state();
+        let mut runs = Vec::with_capacity(groups.len());
+        for (group, blocks) in groups {
+            let first = blocks.values().flatten().next();
+            let series = first.and_then(|b| version.policies.get(&b.rows.policy));
+            let Some(series) = series else { continue };
+            let facts = SegmentFacts {
+                store_id: self.shared.catalog.store_id().0,
+                group_start: state.group(group).map_or(0, |g| g.window.min),
+                gen_lo,
+                gen_hi,
+                level: 0,
+            };
+            let sealed = seal_group(&blocks, series, facts, &mut self.scratch)?;
+            if sealed.written.points == 0 {
+                continue;
+            }
+            let charge = self.shared.sealed_pool.charge(sealed.bytes.len() as u64);
+            let segment = Arc::new(Segment::open(Arc::new(sealed.bytes))?);
+            let run = Run {
+                segment,
+                gen_lo,
+                gen_hi,
+                span: TimeRange::new(sealed.written.t_min, sealed.written.t_max),
+                tombstones_applied: TombstoneId::default(),
+                home: Home::Sealed,
+                slots: sealed.slots,
+                charge: Some(charge),
+            };
+            runs.push((group, Arc::new(run), sealed.written.points));
+        }
+        Ok(runs)
+    }
+
+    /// Seals, then writes every sealed run to segment files, moves the floors of all logs and gives log files back.
+    ///
+    /// # Errors
+    /// [`FlushError`]; the points stay where they were, and the next flush tries again.
+    pub(crate) fn flush(&mut self) -> Result<(), FlushError> {
+        let oldest = self.shared.oldest_unflushed.swap(0, std::sync::atomic::Ordering::Relaxed);
+        let done = self.seal().and_then(|()| self.flush_sealed());
+        if done.is_err() && oldest != 0 {
+            self.shared.oldest_unflushed.store(oldest, std::sync::atomic::Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Writes the sealed runs of the current version; arenas stay.
+    pub(crate) fn flush_sealed(&mut self) -> Result<(), FlushError> {
+        let started = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let version = shared.version.load_full();
+        let current = shared.seq.load(std::sync::atomic::Ordering::SeqCst) >> 32;
+        let filled = version.arenas.iter().filter(|a| !a.is_empty());
+        // Everything below this generation is in runs; empty arenas of the current one hold nothing back.
+        let generation = filled.map(|a| u64::from(a.generation)).min().unwrap_or(current).min(current);
+        let mut files = Vec::new();
+        let mut sealed: BTreeMap<GroupId, Vec<Arc<Run>>> = BTreeMap::new();
+        for (&group, runs) in &version.groups {
+            let inputs: Vec<_> = runs.iter().filter(|r| r.home == Home::Sealed).cloned().collect();
+            if !inputs.is_empty() {
+                sealed.insert(group, inputs);
+            }
+        }
+        for (group, inputs) in sealed {
+            if let Some(made) = self.write_group(group, inputs, &version)? {
+                files.push(made);
+            }
+        }
+        let directories: std::collections::BTreeSet<PathBuf> =
+            files.iter().map(|f| self.directory(f.policy, f.group)).collect();
+        for directory in &directories {
+            shared.fs.sync_dir(directory)?;
+        }
+        let bytes = files.iter().map(|f| f.segment.bytes).sum();
+        self.register(files, generation)?;
+        metrics::flushed(started.elapsed(), bytes);
+        Ok(())
+    }
+
+    fn directory(&self, policy: PolicyId, group: GroupId) -> PathBuf {
+        group_dir(self.shared.catalog.dir(), policy, group)
+    }
+
+    /// Writes segment and series file of one group; both are synced, their names are not.
+    fn write_group(
+        &self,
+        group: GroupId,
+        inputs: Vec<Arc<Run>>,
+        version: &Version,
+    ) -> Result<Option<GroupFiles>, FlushError> {
+        let shared = &self.shared;
+        let state = shared.catalog.state();
+        let Some(known) = state.group(group) else { return Ok(None) };
+        let Some(series) = version.policies.get(&known.policy) else { return Ok(None) };
+        let directory = self.directory(known.policy, group);
+        shared.fs.create_dir_all(&directory)?;
+        let file = shared.catalog.new_file_id()?;
+        let path = directory.join(segment_name(file));
+        let gen_lo = inputs.iter().map(|r| r.gen_lo).min().unwrap_or(0);
+        let gen_hi = inputs.iter().map(|r| r.gen_hi).max().unwrap_or(0);
+        let facts = SegmentFacts {
+            store_id: shared.catalog.store_id().0,
+            group_start: known.window.min,
+            gen_lo,
+            gen_hi,
+            level: 0,
+        };
+        let written = self.write_segment(&path, facts, &inputs, series)?;
+        let segment = SegmentInfo {
+            file,
+            group,
+            gen_lo,
+            gen_hi,
+            level: 0,
+            bytes: written.bytes,
+            points: written.points,
+            t_min: written.t_min,
+            t_max: written.t_max,
+            tombstones_applied: TombstoneId::default(),
+            quarantined: false,
+            origin: None,
+        };
+        let open = Arc::new(Segment::open(Arc::new(FileSource::open(shared.fs.as_ref(), &path)?))?);
+        let series_file = self.write_series(&directory, group, &inputs, series)?;
+        let span = TimeRange::new(written.t_min, written.t_max);
+        Ok(Some(GroupFiles { policy: known.policy, group, segment, series: series_file, span, open, inputs }))
+    }
+
+    fn write_segment(
+        &self,
+        path: &Path,
+        facts: SegmentFacts,
+        inputs: &[Arc<Run>],
+        series: &PolicySeries,
+    ) -> Result<Written, FlushError> {
+        let mut writer = SegmentWriter::new(FileOut::create(self.shared.fs.as_ref(), path)?, facts)?;
+        let runs: Vec<Arc<Segment>> = inputs.iter().map(|r| Arc::clone(&r.segment)).collect();
+        merge(&runs, series, &mut writer)?;
+        let (out, mut written) = writer.finish()?;
+        written.bytes = out.finish()?;
+        Ok(written)
+    }
+
+    /// Definitions of the series that no series file of the group has yet.
+    fn write_series(
+        &self,
+        directory: &Path,
+        group: GroupId,
+        inputs: &[Arc<Run>],
+        series: &PolicySeries,
+    ) -> Result<Option<(SeriesFileInfo, RoaringBitmap)>, FlushError> {
+        let mut slots = RoaringBitmap::new();
+        inputs.iter().for_each(|run| slots |= &run.slots);
+        if let Some(known) = self.filed.get(&group) {
+            slots -= known;
+        }
+        if slots.is_empty() {
+            return Ok(None);
+        }
+        let shared = &self.shared;
+        let file = shared.catalog.new_file_id()?;
+        let path = directory.join(series_file_name(file, SeriesFileKind::Log));
+        let store = shared.catalog.store_id();
+        let bytes = series_file::write(shared.fs.as_ref(), &path, store, group, series, &slots)?;
+        let info = SeriesFileInfo { file, group, kind: SeriesFileKind::Log, bytes, series: slots.len() };
+        Ok(Some((info, slots)))
+    }
+
+    /// Makes the files part of the store: one manifest record with all floors, one exchange of the version. Groups that were dropped
+    /// meanwhile are left out.
+    fn register(&mut self, files: Vec<GroupFiles>, generation: u64) -> Result<(), FlushError> {
+        let shared = Arc::clone(&self.shared);
+        let structure = shared.structure();
+        let state = shared.catalog.state();
+        let (alive, gone): (Vec<_>, Vec<_>) = files.into_iter().partition(|f| state.group(f.group).is_some());
+        let mut edits = Vec::new();
+        for made in &alive {
+            edits.push(Edit::AddSegment(made.segment.clone()));
+            edits.extend(made.series.iter().map(|(info, _)| Edit::AddSeriesFile(info.clone())));
+        }
+        let (mut floors, mut former) = (Vec::new(), Vec::new());
+        for lane in &shared.lanes {
+            let Some(slots) = lane.slots() else { continue };
+            let before = state.floors().get(&lane.lane).copied().unwrap_or_default();
+            let floor = WalFloor {
+                generation: generation.max(before.generation),
+                file_no: slots.floor_file(generation).max(before.file_no),
+            };
+            if floor != before {
+                edits.push(Edit::SetWalFloor { lane: lane.lane, floor });
+            }
+            floors.push((Arc::clone(slots), floor));
+        }
+        for slots in shared.former_lanes() {
+            let before = state.floors().get(&slots.lane()).copied().unwrap_or_default();
+            // Past its last file: nothing is written there any more, and replay has put it all into runs.
+            let floor = WalFloor { generation, file_no: slots.floor_file(u64::MAX) + 1 };
+            if floor != before && generation >= shared.first_generation() {
+                edits.push(Edit::SetWalFloor { lane: slots.lane(), floor });
+                former.push((slots, floor));
+            }
+        }
+        if !edits.is_empty() {
+            shared.catalog.apply(edits)?;
+        }
+        shared.change_version(|version| {
+            for made in &alive {
+                replace_runs(version, made);
+            }
+            for made in &gone {
+                version.groups.remove(&made.group);
+            }
+        });
+        for made in alive {
+            if let Some((info, slots)) = made.series {
+                *self.filed.entry(info.group).or_default() |= slots;
+            }
+        }
+        drop(structure);
+        for made in gone {
+            self.remove_group_files(&made);
+        }
+        for (slots, floor) in floors {
+            if let Err(e) = slots.release(to_floor(slots.lane(), floor)) {
+                tracing::warn!(lane = slots.lane(), error = %e, "log files could not be given back");
+            }
+        }
+        for (slots, floor) in former {
+            self.retire(&slots, floor);
+        }
+        Ok(())
+    }
+
+    /// Removes the log of a lane that is written no more.
+    fn retire(&self, slots: &LaneSlots, floor: WalFloor) {
+        match slots.retire(to_floor(slots.lane(), floor)) {
+            Ok(true) => {
+                self.shared.forget_former_lane(slots.lane());
+                if let Err(e) = self.shared.catalog.apply(vec![Edit::RemoveLane { lane: slots.lane() }]) {
+                    tracing::warn!(lane = slots.lane(), error = %e, "a lane that is gone stays in the manifest");
+                }
+            }
+            Ok(false) => {}
+            Err(e) => tracing::warn!(lane = slots.lane(), error = %e, "the log of a former lane stays"),
+        }
+    }
+
+    fn remove_group_files(&self, made: &GroupFiles) {
+        let directory = self.directory(made.policy, made.group);
+        if let Err(e) = self.shared.fs.remove_dir_all(&directory)
+            && !e.is_not_found()
+        {
+            tracing::warn!(error = %e, "files of a dropped shard group stay until the next start");
+        }
+    }
+
+    /// Forgets what is known of dropped groups.
+    pub(crate) fn forget_groups(&mut self) {
+        let state = self.shared.catalog.state();
+        self.filed.retain(|group, _| state.group(*group).is_some());
+    }
+}
+
+/// Appends a run behind those a group has.
+pub(crate) fn add_run(version: &mut Version, group: GroupId, run: Arc<Run>) {
+    let runs = version.groups.entry(group).or_insert_with(|| Arc::from([]));
+    *runs = runs.iter().cloned().chain(std::iter::once(run)).collect();
+}
+
+/// Puts a file in the place of the sealed runs that went into it.
+fn replace_runs(version: &mut Version, made: &GroupFiles) {
+    let Some(runs) = version.groups.get_mut(&made.group) else { return };
+    let file = Arc::new(Run {
+        segment: Arc::clone(&made.open),
+        gen_lo: made.segment.gen_lo,
+        gen_hi: made.segment.gen_hi,
+        span: made.span,
+        tombstones_applied: made.segment.tombstones_applied,
+        home: Home::File(FileId(made.segment.file.0)),
+        slots: RoaringBitmap::new(),
+        charge: None,
+    });
+    let is_input = |run: &Arc<Run>| made.inputs.iter().any(|input| Arc::ptr_eq(input, run));
+    let mut next: Vec<Arc<Run>> = Vec::with_capacity(runs.len());
+    let mut file = Some(file);
+    for run in runs.iter() {
+        if is_input(run) {
+            next.extend(file.take());
+        } else {
+            next.push(Arc::clone(run));
+        }
+    }
+    *runs = next.into();
+}
