@@ -7,17 +7,25 @@
 //! Writing: [`SegmentWriter`]. Reading: [`Segment`] → [`Directory`] of a stripe → [`Piece`]s of a series → [`StripeCursor`] for times and values; [`SeriesScan`]
 //! for everything in order. No names here: measurements, fields and series are ids. Nothing is cached but directories.
 
+mod column;
 mod cursor;
 mod directory;
 mod error;
+mod format;
 mod input;
+mod layout;
 mod reader;
 mod scan;
 mod source;
 mod statistics;
+mod verify;
 mod writer;
 
-pub use cursor::{StripeCursor, append_rows};
+#[cfg(test)]
+mod tests;
+
+pub use column::append_rows;
+pub use cursor::StripeCursor;
 pub use directory::{ColumnInfo, Directory, Piece};
 pub use error::SegmentError;
 pub use input::{SegmentFacts, StripeColumn, StripeInput, StripeValues};

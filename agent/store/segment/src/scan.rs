@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_model::read::Column;
 
-use crate::{Segment, SegmentError};
+use crate::{Segment, SegmentError, StripeCursor, append_rows};
 
 /// One series (or the part of it that one stripe holds).
 #[derive(Debug, Default)]
@@ -24,22 +24,75 @@ pub struct SeriesPoints {
 }
 
 /// Walks through all series of a segment in the order of (measurement, canonical key).
+#[derive(Debug)]
 pub struct SeriesScan {
     segment: Arc<Segment>,
+    cursor: Option<StripeCursor>,
+    stripe: usize,
+    series: usize,
 }
 
 impl SeriesScan {
     /// Starts at the first series.
     #[must_use]
-    pub fn new(segment: Arc<Segment>) -> Self {
-        Self { segment }
+    pub const fn new(segment: Arc<Segment>) -> Self {
+        Self { segment, cursor: None, stripe: 0, series: 0 }
     }
+
     /// Fills `points` with the next series; `false` at the end.
     ///
     /// # Errors
     /// [`SegmentError`].
     pub fn next(&mut self, points: &mut SeriesPoints) -> Result<bool, SegmentError> {
-        let _ = (points, &self.segment);
-        todo!()
+        loop {
+            let Some(entry) = self.segment.stripes().get(self.stripe) else { return Ok(false) };
+            if self.series == 0 {
+                let directory = self.segment.directory(self.stripe)?;
+                points.fields.clear();
+                points.fields.extend(directory.columns().iter().map(|c| c.field));
+                match &mut self.cursor {
+                    Some(cursor) => cursor.move_to(Arc::clone(&self.segment), self.stripe, &points.fields)?,
+                    none => {
+                        *none =
+                            Some(StripeCursor::new(Arc::clone(&self.segment), self.stripe, &points.fields)?);
+                    }
+                }
+            }
+            let Some(cursor) = &mut self.cursor else { return Ok(false) };
+            let directory = Arc::clone(cursor.directory());
+            let Some(&id) = directory.series().get(self.series) else {
+                self.stripe += 1;
+                self.series = 0;
+                continue;
+            };
+            points.measurement = entry.measurement;
+            points.series = id;
+            points.at = (self.stripe, self.series);
+            read_series(cursor, self.series, points)?;
+            self.series += 1;
+            return Ok(true);
+        }
     }
+}
+
+fn read_series(
+    cursor: &mut StripeCursor,
+    series: usize,
+    points: &mut SeriesPoints,
+) -> Result<(), SegmentError> {
+    let directory = Arc::clone(cursor.directory());
+    if points.fields.len() != directory.columns().len() {
+        points.fields.clear();
+        points.fields.extend(directory.columns().iter().map(|c| c.field));
+    }
+    points.columns.resize_with(points.fields.len(), Column::default);
+    points.times.clear();
+    for piece in directory.pieces(series) {
+        let rows = points.times.len();
+        points.times.extend_from_slice(&cursor.times(piece.block)?[piece.rows.clone()]);
+        for (i, column) in points.columns.iter_mut().enumerate() {
+            append_rows(cursor.column(i, piece.block)?, piece.rows.clone(), column, rows);
+        }
+    }
+    Ok(())
 }
