@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_file_header_has_these_bytes() {
         let want = b"WEIRWAL1\x01\x00\x03\x00\x00\x00\x00\x00\x08\x07\x06\x05\x04\x03\x02\x01\
-            \x18\x17\x16\x15\x14\x13\x12\x110123456789abcdef\x00\x00\x5e\x1a\xff\xa2\x97\x17\x00\x20\x00\x00";
+            \x18\x17\x16\x15\x14\x13\x12\x110123456789abcdef\x00\x00\x2a\x36\xfe\x9c\x97\x17\x00\x20\x00\x00";
         let bytes = header().to_bytes();
         assert_eq!(bytes[..60], want[..]);
         assert_eq!(bytes[60..], crc32fast::hash(want).to_le_bytes());

@@ -204,3 +204,17 @@ impl OpenRecord {
         Self { start }
     }
 }
+
+#[cfg(test)]
+impl Group {
+    /// Whether the two hold the same records, wherever they were written.
+    pub(crate) fn same_records(&self, other: &Self) -> bool {
+        self.records == other.records && self.bytes[GROUP_HEADER_LEN..] == other.bytes[GROUP_HEADER_LEN..]
+    }
+
+    /// Contents of the first record.
+    pub(crate) fn first_payload(&self) -> &[u8] {
+        let len = format::u32_at(&self.bytes, GROUP_HEADER_LEN).unwrap() as usize;
+        &self.bytes[GROUP_HEADER_LEN + RECORD_HEADER_LEN..][..len]
+    }
+}

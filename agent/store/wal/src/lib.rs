@@ -17,6 +17,7 @@ mod definitions;
 mod error;
 mod format;
 mod group;
+mod inspect;
 mod lane;
 mod points;
 mod record;
@@ -28,6 +29,9 @@ pub use definitions::{Definition, Definitions};
 pub use error::WalError;
 pub use format::{FORMAT_VERSION, PAGE};
 pub use group::Group;
+#[doc(hidden)]
+pub use inspect::forge_file;
+pub use inspect::{FileReport, decode_record, inspect_file};
 pub use lane::{Appended, LaneLog, SyncMode, WalOptions};
 pub use points::{ColumnView, PointColumn, Points, PointsView};
 pub use record::{Record, Records};
@@ -70,3 +74,6 @@ impl Floor {
 pub const fn generation_of(seq: u64) -> u64 {
     seq >> 32
 }
+
+#[cfg(test)]
+mod tests;
