@@ -46,7 +46,7 @@ pub enum Privilege {
     Read,
     /// WRITE.
     Write,
-    /// ALL [PRIVILEGES].
+    /// ALL, or ALL PRIVILEGES.
     All,
 }
 
