@@ -111,7 +111,7 @@ fn floats(name: &str, column: &[f64], run: usize) {
 fn main() {
     let mut rng = Rng(88_172_645_463_325_252);
     let n = BLOCK * BLOCKS;
-    for run in [BLOCK, 120, 10, 5, 2] {
+    for run in [BLOCK, 102, 10, 5, 2] {
         let walk: Vec<i64> = rng.walk(n, run).iter().map(|&x| x as i64).collect();
         ints(&format!("walk of integers, runs of {run}"), &walk, run);
     }

@@ -12,8 +12,9 @@ pub(crate) const fn bits_of(value: u64) -> u32 {
     64 - value.leading_zeros()
 }
 
+/// The lowest `width` bits.
 #[inline]
-const fn mask(width: usize) -> u64 {
+pub(crate) const fn mask(width: u32) -> u64 {
     if width >= 64 { u64::MAX } else { (1 << width) - 1 }
 }
 
@@ -189,7 +190,7 @@ fn unpack64<const W: usize>(bytes: &[u8], out: &mut [u64; 64]) {
             if shift + W > 64 {
                 value |= words[word + 1] << (64 - shift);
             }
-            out[$j] = value & mask(W);
+            out[$j] = value & mask(W as u32);
         };
     }
     each64!(step);
@@ -273,7 +274,7 @@ fn bits_at(bytes: &[u8; 63 * 8 + 16], bit: usize, width: u32) -> u64 {
     if shift + width > 64 {
         value |= u64::from(bytes[byte + 8]) << (64 - shift);
     }
-    value & mask(width as usize)
+    value & mask(width)
 }
 
 #[cfg(test)]
@@ -301,7 +302,7 @@ mod tests {
                 let values: Vec<u64> = (0..n)
                     .map(|_| {
                         x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
-                        (x ^ x >> 29) & if width == 0 { 0 } else { mask(width as usize) }
+                        (x ^ x >> 29) & if width == 0 { 0 } else { mask(width) }
                     })
                     .collect();
                 let mut out = vec![7];

@@ -91,10 +91,14 @@ pub(crate) fn encode(values: &[i64], runs: &[u32], dictionary: bool, out: &mut V
         return;
     }
 
-    let reference = group::plan_patched(values, group::plan_plain(values));
+    let mut reference = group::plan_plain(values);
     let first_plan = group::plan_plain(&firsts);
     let delta_plan = group::plan_patched(&deltas, group::plan_plain(&deltas));
     let delta_bits = first_plan.bits + delta_plan.bits;
+    // Exceptions rarely save more than a third; when deltas are that much smaller, do not look for them.
+    if reference.bits - reference.bits / 3 < delta_bits {
+        reference = group::plan_patched(values, reference);
+    }
     let mut best = reference.bits.min(delta_bits);
 
     let mut second = None;
