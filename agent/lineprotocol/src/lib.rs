@@ -19,6 +19,8 @@ pub mod reference;
 mod serialize;
 mod split;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use errors::{ErrorKind, ErrorList, LineError};
 pub use parser::{Options, Parser, Rules, Stats};
