@@ -100,10 +100,14 @@ impl PointsView<'_> {
     }
 }
 
+/// Columns whose hints are remembered; a column with the same remainder displaces another, which costs it a search.
+const HINTS: usize = 1 << 10;
+
 /// Reusable memory of the encoder.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     scratch: Scratch,
+    /// By field id modulo [`HINTS`], from batch to batch: in small batches the search would cost more than the encoding.
     hints: Vec<FloatHint>,
 }
 
@@ -120,15 +124,18 @@ impl Encoder {
             put_varint(u64::from(column.field), out);
             out.push(column.values.field_type().map_or(0, |t| t as u8));
         }
-        self.hints.clear();
-        self.hints.resize(points.columns.len(), FloatHint::default());
+        if self.hints.is_empty() && points.columns.iter().any(|c| matches!(c.values, Values::Float(_))) {
+            self.hints.resize(HINTS, FloatHint::default());
+        }
         let packed = to - from >= PACKED_ROWS_MIN;
         let mut start = from;
         while start < to {
             let end = to.min(start + BLOCK_ROWS_MAX);
             self.scratch.series(&points.series[start..end], packed, out);
             self.scratch.times(&points.times[start..end], packed, out);
-            for (column, hint) in points.columns.iter().zip(&mut self.hints) {
+            for column in points.columns {
+                let mut unused = FloatHint::default();
+                let hint = self.hints.get_mut(column.field as usize % HINTS).unwrap_or(&mut unused);
                 self.scratch.column(column, start..end, packed, hint, out);
             }
             start = end;

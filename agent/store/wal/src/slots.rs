@@ -38,6 +38,8 @@ struct State {
     spares: Vec<Spare>,
     next_slot: u32,
     next_file_no: u64,
+    /// Whether the last live file is being written. Not so before the first group after a start.
+    writing: bool,
     /// Size of the next new file.
     wanted: u32,
 }
@@ -99,6 +101,7 @@ impl LaneSlots {
             spares,
             next_slot: start.next_slot,
             next_file_no: start.next_file_no,
+            writing: false,
             wanted: largest.clamp(SLOT_BYTES_MIN, SLOT_BYTES_MAX),
         };
         let slots = Arc::new(Self { fs, dir, lane: start.lane, state: Mutex::new(state) });
@@ -129,7 +132,8 @@ impl LaneSlots {
     pub fn floor_file(&self, generation: u64) -> u64 {
         let state = self.state();
         let needed = state.live.iter().find(|file| generation_of(file.seq_max) >= generation);
-        needed.or(state.live.back()).map_or(state.next_file_no, |file| file.file_no)
+        let written = state.live.back().filter(|_| state.writing);
+        needed.or(written).map_or(state.next_file_no, |file| file.file_no)
     }
 
     /// Gives back the files that nothing needs any more. Call it when the floor is durable, not before.
@@ -141,7 +145,7 @@ impl LaneSlots {
         {
             let mut state = self.state();
             let wanted = state.wanted;
-            while state.live.len() > 1
+            while state.live.len() > usize::from(state.writing)
                 && let Some(file) = state.live.front().copied()
                 && file.file_no < floor.lowest_file()
             {
@@ -188,7 +192,7 @@ impl LaneSlots {
     }
 
     /// For a lane that is written no more: removes its files and its directory if `floor` is past everything in it.
-    /// Returns whether the lane is gone.
+    /// Returns whether the lane is gone, for good: then its floor may be forgotten, and not before.
     ///
     /// # Errors
     /// [`WalError::Io`].
@@ -203,8 +207,16 @@ impl LaneSlots {
             live.iter().map(|f| Spare { slot: f.slot, size: f.size }).chain(spares).collect()
         };
         self.remove(&files)?;
-        // A file of someone else keeps the directory; that is none of our business.
-        Ok(self.fs.remove_dir(&self.dir).is_ok())
+        // A name that came back after the floor was forgotten would be replayed.
+        self.fs.sync_dir(&self.dir)?;
+        if self.fs.remove_dir(&self.dir).is_err() {
+            // A file of someone else keeps the directory; that is none of our business.
+            return Ok(true);
+        }
+        if let Some(wal_dir) = self.dir.parent() {
+            self.fs.sync_dir(wal_dir)?;
+        }
+        Ok(true)
     }
 
     /// A file of at least `bytes_min` bytes to write to, made on the spot if there is no spare.
@@ -243,6 +255,7 @@ impl LaneSlots {
             failed: false,
         });
         state.next_file_no = file_no + 1;
+        state.writing = true;
         state.wanted = size.saturating_mul(2).clamp(SLOT_BYTES_MIN, SLOT_BYTES_MAX);
     }
 

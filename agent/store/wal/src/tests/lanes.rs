@@ -84,7 +84,10 @@ fn a_lane_that_nothing_needs_goes_away() {
     let start = scan(&fs, &[]).start(Floor { lane: 5, ..Floor::default() });
     let slots = LaneSlots::open(shared(&fs), wal(), &start).unwrap();
     assert!(!slots.retire(Floor { lane: 5, ..Floor::default() }).unwrap());
-    assert!(slots.retire(Floor { lane: 5, generation: 4, file_no: 1, keep_from: None }).unwrap());
+    let floor = Floor { lane: 5, generation: 4, file_no: slots.floor_file(4), keep_from: None };
+    slots.release(floor).unwrap();
+    assert!(slots.retire(floor).unwrap());
+    fs.crash(weir_fs::Crash::LoseUnsynced);
     assert!(!fs.exists(&wal().join("5")).unwrap());
     assert_eq!(scan(&fs, &[]).lanes().count(), 0);
 }
@@ -102,6 +105,23 @@ fn a_lane_whose_floor_is_past_all_files_goes_on_numbering() {
     );
     let replayed = scan(&fs, &[floor]);
     assert_eq!((survivors(&replayed), replayed.damage()), (vec![9 << 32], &[][..]));
+}
+
+#[test]
+fn after_a_restart_everything_flushed_is_given_back_before_the_first_group() {
+    let (fs, mut log) = fresh();
+    for seq in 1..=5u64 {
+        append(&mut log, seq << 32, 30_000).unwrap();
+    }
+    drop(log);
+    let mut log = open(&fs, Floor::default(), SyncMode::Commit);
+    assert!(log.slots().live_bytes() > 1_000_000);
+    let floor = Floor { generation: 6, file_no: log.slots().floor_file(6), ..Floor::default() };
+    log.slots().release(floor).unwrap();
+    assert_eq!(log.slots().live_bytes(), 0);
+    append(&mut log, 6 << 32, 10).unwrap();
+    let replayed = scan(&fs, &[floor]);
+    assert_eq!((survivors(&replayed), replayed.damage()), (vec![6 << 32], &[][..]));
 }
 
 #[test]
