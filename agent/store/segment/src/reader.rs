@@ -387,7 +387,10 @@ fn parse_schema(bytes: &[u8], offset: u64) -> Result<Vec<SegmentMeasurement>, Se
     Ok(measurements)
 }
 
-fn parse_index(bytes: &[u8], offset: u64) -> Result<(Vec<StripeEntry>, Vec<StripePlace>), SegmentError> {
+pub(crate) fn parse_index(
+    bytes: &[u8],
+    offset: u64,
+) -> Result<(Vec<StripeEntry>, Vec<StripePlace>), SegmentError> {
     let mut p = Parser { bytes, at: 0, offset };
     let (mut stripes, mut places) = (Vec::new(), Vec::new());
     let mut start = HEADER_LEN as u64;
