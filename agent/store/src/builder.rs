@@ -26,7 +26,7 @@ use crate::version::PolicySeries;
 /// Windows a template remembers.
 const WINDOWS_MAX: usize = 16;
 /// Cells a block may have beyond four times its values before it is closed.
-const NULLS_FREE: usize = 1_024;
+const NULLS_FREE: usize = 256;
 /// Bytes by which a reservation grows.
 const RESERVE_STEP: u64 = 256 << 10;
 /// No block, no column.

@@ -48,10 +48,18 @@ pub(crate) struct Submission {
     pub(crate) completer: Completer<Result<(), WriteError>>,
 }
 
+/// What a lane's thread receives.
+pub(crate) enum Message {
+    /// A batch to write.
+    Batch(Submission),
+    /// Nothing; look around.
+    Wake,
+}
+
 /// How writers and the background see a lane.
 pub(crate) struct LaneQueue {
     pub(crate) lane: u16,
-    sender: Sender<Submission>,
+    sender: Sender<Message>,
     queued_bytes: AtomicU64,
     room: WaitList,
     state: AtomicU64,
@@ -59,7 +67,7 @@ pub(crate) struct LaneQueue {
 }
 
 impl LaneQueue {
-    pub(crate) fn new(lane: u16) -> (Self, Receiver<Submission>) {
+    pub(crate) fn new(lane: u16) -> (Self, Receiver<Message>) {
         let (sender, receiver) = bounded(QUEUE_BATCHES);
         let queue = Self {
             lane,
@@ -106,10 +114,10 @@ impl LaneQueue {
                 if let Some(submission) = waiting.take() {
                     let queued = self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
                     if queued == 0 || queued + bytes <= QUEUE_BYTES {
-                        match self.sender.try_send(submission) {
+                        match self.sender.try_send(Message::Batch(submission)) {
                             Ok(()) => return Poll::Ready(Ok(())),
-                            Err(TrySendError::Full(back)) => waiting = Some(back),
-                            Err(TrySendError::Disconnected(_)) => {
+                            Err(TrySendError::Full(Message::Batch(back))) => waiting = Some(back),
+                            Err(_) => {
                                 return Poll::Ready(Err(WriteError::unavailable(
                                     "the store is shutting down",
                                 )));
@@ -129,6 +137,11 @@ impl LaneQueue {
         .await
     }
 
+    /// Makes the lane look around now. If its queue is full, it does so anyway.
+    pub(crate) fn wake(&self) {
+        let _ = self.sender.try_send(Message::Wake);
+    }
+
     /// Whether the lane can no longer publish anything under a generation below `generation`. Ask after the seq was raised.
     pub(crate) fn is_past(&self, generation: u32) -> bool {
         match self.state.load(Ordering::SeqCst) {
@@ -143,7 +156,7 @@ impl LaneQueue {
 pub(crate) struct Lane {
     shared: Arc<Shared>,
     number: usize,
-    receiver: Receiver<Submission>,
+    receiver: Receiver<Message>,
     log: LaneLog,
     records: Group,
     /// Slots whose definitions are written but not synced, when acknowledgements do not wait for a sync.
@@ -152,12 +165,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        number: usize,
-        receiver: Receiver<Submission>,
-        log: LaneLog,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, number: usize, receiver: Receiver<Message>, log: LaneLog) -> Self {
         Self {
             shared,
             number,
@@ -177,12 +185,12 @@ impl Lane {
     pub(crate) fn run(mut self) {
         loop {
             match self.receiver.recv_timeout(self.patience()) {
-                Ok(first) => {
+                Ok(Message::Batch(first)) => {
                     let taken = self.gather(first);
                     self.serve(taken);
                     self.sync_if_due();
                 }
-                Err(RecvTimeoutError::Timeout) => {
+                Ok(Message::Wake) | Err(RecvTimeoutError::Timeout) => {
                     if self.shared.is_stopping() && self.receiver.is_empty() {
                         break;
                     }
@@ -208,7 +216,11 @@ impl Lane {
         let mut bytes = first.records.len();
         let mut taken = vec![first];
         while bytes < GROUP_BYTES {
-            let Ok(next) = self.receiver.try_recv() else { break };
+            let next = match self.receiver.try_recv() {
+                Ok(Message::Batch(next)) => next,
+                Ok(Message::Wake) => continue,
+                Err(_) => break,
+            };
             bytes += next.records.len();
             taken.push(next);
         }

@@ -64,10 +64,11 @@ impl Store {
     /// [`OpenError`].
     pub fn open(options: StoreOptions, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let options = options.effective();
+        let or_none = |limit: u64| if limit == 0 { u64::MAX } else { limit };
         let catalog_options = CatalogOptions {
-            shard_groups_max: options.limits.shard_groups_max,
-            new_shard_groups_per_request_max: options.limits.new_shard_groups_per_request_max,
-            fields_per_measurement_max: options.limits.fields_per_measurement_max,
+            shard_groups_max: or_none(options.limits.shard_groups_max),
+            new_shard_groups_per_request_max: or_none(options.limits.new_shard_groups_per_request_max),
+            fields_per_measurement_max: or_none(options.limits.fields_per_measurement_max),
         };
         let catalog = Catalog::open(Arc::clone(&fs), &options.data_dir, catalog_options)?;
         let series_ids = SeriesIds::open(&catalog)?;
@@ -212,6 +213,7 @@ struct Threads {
 impl Threads {
     fn stop(&self, flush: bool, deadline: Option<Duration>) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.shared.lanes.iter().for_each(LaneQueue::wake);
         let waited = AtomicU64::new(0);
         let join = |handle: JoinHandle<()>| {
             const STEP: Duration = Duration::from_millis(1);
