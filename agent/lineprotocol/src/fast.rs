@@ -3,7 +3,7 @@
 //! Values go to the sink as they are read; when the line then turns out to be of another shape the point is abandoned and the
 //! plain path reads the line again. So this path only ever says "yes" or "look yourself", never "wrong".
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr3};
 use weir_model::PointSink;
 
 use crate::STRING_LEN_MAX;
@@ -45,7 +45,7 @@ pub(crate) fn line<S: PointSink>(
         let template = parser.templates.get_mut(id.0 as usize)?;
         let mut cursor = template.start();
         let mut at = key_end + 1;
-        let mut values = 0;
+        let (mut values, mut line_feeds) = (0, 0);
         loop {
             let field = template.next(&mut cursor, body, at, parser.line_stamp)?;
             let value_at = at + field.len();
@@ -61,7 +61,8 @@ pub(crate) fn line<S: PointSink>(
                     end
                 }
                 b'"' => {
-                    let (raw, has_escapes) = string_at(body, value_at + 1)?;
+                    let (raw, has_escapes, feeds) = string_at(body, value_at + 1)?;
+                    line_feeds += feeds;
                     let text = str::from_utf8(raw).ok()?;
                     if has_escapes {
                         sink.string(slot, unescaped(text, &mut parser.scratch)?);
@@ -81,16 +82,20 @@ pub(crate) fn line<S: PointSink>(
                 Next::Field => at = end + 1,
                 Next::Time => {
                     let (time, next_line) = time_at(run, end + 1)?;
-                    return Some((time, next_line, values));
+                    return Some((time, next_line, values, line_feeds));
                 }
-                Next::Line(next_line) => return Some((run.options.default_time, next_line, values)),
+                Next::Line(next_line) => {
+                    return Some((run.options.default_time, next_line, values, line_feeds));
+                }
             }
         }
     });
-    let Some((time, next_line, values)) = read else {
+    let Some((time, next_line, values, line_feeds)) = read else {
         sink.abandon();
         return None;
     };
+    let number = run.next_number();
+    run.stats.lines += line_feeds;
     match sink.end(time) {
         Ok(()) => {
             run.stats.points += 1;
@@ -98,7 +103,7 @@ pub(crate) fn line<S: PointSink>(
         }
         Err(refusal) => {
             let line = body.get(at..next_line.min(body.len())).unwrap_or_default();
-            run.refuse(at, ErrorKind::Refused(refusal), line.trim_ascii_end());
+            run.errors.push(number, ErrorKind::Refused(refusal), line.trim_ascii_end());
         }
     }
     Some(next_line)
@@ -148,17 +153,27 @@ fn long_number_at(body: &[u8], at: usize) -> Option<(Number, usize)> {
     Some((plain::number(&rest[..len]).ok()?, at + len))
 }
 
-/// The string that starts at `at`, behind its quote, and whether it has backslashes.
+/// The string that starts at `at`, behind its quote, whether it has backslashes, and how many line feeds it has.
 #[inline(always)]
-fn string_at(body: &[u8], at: usize) -> Option<(&[u8], bool)> {
+fn string_at(body: &[u8], at: usize) -> Option<(&[u8], bool, u64)> {
     let rest = body.get(at..)?;
-    let mut end = memchr2(b'"', b'\\', rest)?;
-    let has_escapes = rest[end] == b'\\';
-    while rest[end] == b'\\' {
-        end += 2;
-        end += memchr2(b'"', b'\\', rest.get(end..)?)?;
+    let (mut end, mut has_escapes, mut line_feeds) = (0, false, 0);
+    loop {
+        end += memchr3(b'"', b'\\', b'\n', rest.get(end..)?)?;
+        match rest[end] {
+            b'"' => break,
+            b'\\' => {
+                has_escapes = true;
+                line_feeds += u64::from(rest.get(end + 1) == Some(&b'\n'));
+                end += 2;
+            }
+            _ => {
+                line_feeds += 1;
+                end += 1;
+            }
+        }
     }
-    (end <= STRING_LEN_MAX).then(|| (&rest[..end], has_escapes))
+    (end <= STRING_LEN_MAX).then(|| (&rest[..end], has_escapes, line_feeds))
 }
 
 /// `text` without the backslashes in front of quotes and backslashes.

@@ -83,8 +83,8 @@ fn digits(bytes: &[u8], at: usize, value: u64) -> (usize, u64) {
     (total, value)
 }
 
-/// The number at `at` and its end, if it is of a simple form: at most 18 digits in all, no exponent, exact. What follows the number is the caller's
-/// to check; `None` says nothing about right or wrong.
+/// The number at `at` and its end, if it is digits with at most one point, a minus and a type. What follows the number is the caller's to check; `None`
+/// says nothing about right or wrong.
 #[inline(always)]
 pub(crate) fn simple(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
     let negative = bytes.get(at) == Some(&b'-');
@@ -102,20 +102,30 @@ pub(crate) fn simple(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
         Some(b'u') if whole > 0 && !negative => return Some((Number::Unsigned(mantissa), end + 1)),
         Some(b'.') => {
             let (fraction, mantissa) = digits(bytes, end + 1, mantissa);
-            if whole + fraction >= DIGITS_MAX {
-                return None;
+            let end = end + 1 + fraction;
+            if whole + fraction >= DIGITS_MAX || mantissa >= EXACT_MAX {
+                // Beyond 24 digits the end is not known.
+                return if fraction < 24 { long(bytes.get(at..end)?, end) } else { None };
             }
-            (mantissa, fraction, end + 1 + fraction)
+            (mantissa, fraction, end)
         }
+        _ if mantissa >= EXACT_MAX => return long(bytes.get(at..end)?, end),
         _ => (mantissa, 0, end),
     };
-    if mantissa >= EXACT_MAX || whole + scale == 0 {
+    if whole + scale == 0 {
         return None;
     }
     let float = mantissa as f64 / POWERS.get(scale)?;
     let signed = mantissa as i64;
     let (float, signed) = if negative { (-float, -signed) } else { (float, signed) };
     Some((Number::Float(float, Some(Decimal { mantissa: signed, scale: scale as u8 })), end))
+}
+
+/// Digits with a point, too many to be exact in one division.
+#[inline(never)]
+fn long(token: &[u8], end: usize) -> Option<(Number, usize)> {
+    let value: f64 = fast_float2::parse(token).ok()?;
+    Some((Number::Float(value, None), end))
 }
 
 /// A run of digits with an optional minus at `at`, and its end: the time of a point. `None` if there are none, or more than 18.
@@ -139,6 +149,7 @@ pub(crate) fn float(token: &[u8]) -> Option<Number> {
         return Some(number);
     }
     let value: f64 = fast_float2::parse(token).ok()?;
+    // Too large for a float, which the grammar calls an error.
     value.is_finite().then_some(Number::Float(value, None))
 }
 
@@ -182,10 +193,12 @@ mod tests {
         check("9007199254740991", 9_007_199_254_740_991.0, 9_007_199_254_740_991, 0);
         let Some((Number::Float(zero, _), _)) = simple(b"-0", 0) else { panic!() };
         assert!(zero.is_sign_negative());
-        for text in
-            ["", "-", ".", "-.", "9007199254740993", "1234567890123456789", "0.1234567890123456789", "x"]
-        {
+        for text in ["", "-", ".", "-.", "1234567890123456789", "x"] {
             assert_eq!(simple(text.as_bytes(), 0), None, "{text}");
+        }
+        for text in ["9007199254740993", "0.1234567890123456789", "-12345678.123456789012345"] {
+            let value = text.parse().unwrap();
+            assert_eq!(simple(text.as_bytes(), 0), Some((Number::Float(value, None), text.len())), "{text}");
         }
     }
 

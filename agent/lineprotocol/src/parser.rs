@@ -96,8 +96,7 @@ impl Parser {
         sink: &mut S,
         errors: &mut ErrorList,
     ) -> Stats {
-        let mut run =
-            Run { body, options, errors, stats: Stats::default(), counted: (0, options.first_line) };
+        let mut run = Run { body, options, errors, stats: Stats::default() };
         let mut at = 0;
         while at < body.len() {
             self.line_stamp += 1;
@@ -106,8 +105,6 @@ impl Parser {
                 None => self.plain_line(&mut run, sink, at),
             };
         }
-        run.stats.lines = memchr_iter(b'\n', body).count() as u64;
-        run.stats.lines += u64::from(body.last().is_some_and(|&b| b != b'\n'));
         run.stats
     }
 
@@ -118,11 +115,16 @@ impl Parser {
         let start = skip_blank(body, at);
         let end = line_end(body, start);
         let mut line = body.get(start..end).unwrap_or_default();
+        let number = run.next_number();
+        run.stats.lines += memchr_iter(b'\n', line).count() as u64;
         if end < body.len() {
             line = line.strip_suffix(b"\r").unwrap_or(line);
         }
-        // A line feed that the last backslash of the body hides.
-        line = line.strip_suffix(b"\n").unwrap_or(line);
+        // A hidden line feed at the end is cut off as well. The last one of the body starts no further line.
+        if let Some(shorter) = line.strip_suffix(b"\n") {
+            line = shorter;
+            run.stats.lines -= u64::from(end == body.len());
+        }
         if line.is_empty() || line[0] == b'#' {
             return end + 1;
         }
@@ -130,7 +132,7 @@ impl Parser {
         let parsed = plain::parse(line, options.rules, options.precision);
         match parsed.and_then(|parsed| self.deliver(run, sink, &parsed)) {
             Ok(()) => {}
-            Err(kind) => run.refuse(at, kind, line),
+            Err(kind) => run.errors.push(number, kind, line),
         }
         end + 1
     }
@@ -194,19 +196,15 @@ impl Parser {
 pub(crate) struct Run<'a> {
     pub(crate) body: &'a [u8],
     pub(crate) options: &'a Options,
-    errors: &'a mut ErrorList,
+    pub(crate) errors: &'a mut ErrorList,
     pub(crate) stats: Stats,
-    /// A place in the body and its physical line. Lines are counted only when an error needs a number.
-    counted: (usize, u64),
 }
 
 impl Run<'_> {
-    /// Notes that the line at `at`, whose text is `line`, is not taken.
-    #[cold]
-    pub(crate) fn refuse(&mut self, at: usize, kind: ErrorKind, line: &[u8]) {
-        let (from, number) = self.counted;
-        let between = self.body.get(from..at).unwrap_or_default();
-        self.counted = (at, number + memchr_iter(b'\n', between).count() as u64);
-        self.errors.push(self.counted.1, kind, line);
+    /// Number of the physical line that starts now.
+    #[inline(always)]
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.stats.lines += 1;
+        self.options.first_line + self.stats.lines - 1
     }
 }
