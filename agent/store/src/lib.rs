@@ -22,6 +22,7 @@ mod merge;
 mod metrics;
 mod options;
 mod pool;
+pub mod read;
 mod recovery;
 mod seal;
 mod series_file;
@@ -31,6 +32,9 @@ mod stripe;
 pub mod version;
 mod wake;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use builder::BatchBuilder;
 pub use error::{FlushError, OpenError, WriteError};
