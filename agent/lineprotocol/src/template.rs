@@ -120,7 +120,9 @@ impl Template {
             None => {
                 // Another spelling of a known name has its slot.
                 let slot = self.entries.iter().find(|e| *e.name == *name).map_or_else(ask, |e| e.slot);
-                if self.entries.len() >= FIELDS_MAX || raw.len() > NAME_LEN_KNOWN_MAX {
+                // A name with a (hidden) line feed would upset the count of lines.
+                let is_odd = raw.len() > NAME_LEN_KNOWN_MAX || raw.contains(&b'\n');
+                if self.entries.len() >= FIELDS_MAX || is_odd {
                     return slot;
                 }
                 self.add(raw, name, slot)

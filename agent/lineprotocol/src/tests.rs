@@ -157,6 +157,8 @@ fn lines_end_and_are_numbered_as_an_editor_shows_them() {
     assert_eq!(points.iter().map(|p| p.time).collect::<Vec<_>>(), [1, 2, 42]);
     assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [4, 7]);
     assert_eq!(stats, Stats { lines: 8, points: 3, values: 3, time_fields: 0 });
+    let hidden = b"m,k=a\\\nb v=1,\\\ng=\"x\\\ny\" 1\nbad";
+    assert_eq!(read(hidden, &INFLUX1).1[0].line, 5);
     // Slice by slice the same.
     let (mut parser, mut sink, mut list) = (Parser::new(), Collected::default(), ErrorList::new(10));
     let (mut at, mut sum) = (0, Stats::default());
