@@ -2,21 +2,27 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use weir_influxql::Query;
+use weir_influxql::{Query, Statement};
 use weir_model::Clock;
 use weir_model::admin::Admin;
-use weir_model::read::{ReadContext, Source};
+use weir_model::read::{ReadContext, ReadError, Source};
 
-use crate::stream::{ResultStream, queue};
+use crate::error::{QueryError, Result};
+use crate::exec::pool::Pool;
+use crate::result::{Level, Message, Piece};
+use crate::statement::{self, Session};
+use crate::stream::{ResultStream, Sender, queue};
+use crate::threads::Threads;
 
 /// Limits and sizes; 0 means no limit where a limit is meant.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Threads that scan and compute. 0 = one for each core.
     pub threads: usize,
-    /// Bytes one query may hold.
+    /// Bytes one query may hold; 0 = any.
     pub memory_bytes_max: u64,
     /// Queries that may run at once; one more is refused.
     pub concurrent_queries_max: usize,
@@ -72,10 +78,18 @@ impl fmt::Debug for ExecContext {
 
 /// Runs statements.
 pub struct Engine {
-    source: Arc<dyn Source>,
-    admin: Arc<dyn Admin>,
-    clock: Arc<dyn Clock>,
-    options: EngineOptions,
+    parts: Arc<Parts>,
+    threads: Threads,
+}
+
+/// What running queries share.
+pub(crate) struct Parts {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) admin: Arc<dyn Admin>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: EngineOptions,
+    pub(crate) pool: Arc<Pool>,
+    running: AtomicUsize,
 }
 
 impl Engine {
@@ -87,7 +101,11 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: EngineOptions,
     ) -> Self {
-        Self { source, admin, clock, options }
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if options.threads == 0 { cores() } else { options.threads };
+        let pool = Arc::new(Pool::new(threads));
+        let parts = Parts { source, admin, clock, options, pool, running: AtomicUsize::new(0) };
+        Self { parts: Arc::new(parts), threads: Threads::default() }
     }
 
     /// Starts to run the statements of `query`, one after the other, on a thread of the engine. Never blocks.
@@ -95,9 +113,88 @@ impl Engine {
     /// After a statement that fails, the later ones answer `not executed`.
     #[must_use]
     pub fn execute(&self, query: Query, context: ExecContext) -> ResultStream {
-        let reading = Arc::new(ReadContext::new(self.options.memory_bytes_max));
-        let (sender, stream) = queue(reading);
-        drop((sender, query, context, &self.source, &self.admin, &self.clock));
+        let options = &self.parts.options;
+        let memory = if options.memory_bytes_max == 0 { u64::MAX } else { options.memory_bytes_max };
+        let reading = Arc::new(ReadContext::new(memory));
+        let (sender, stream) = queue(Arc::clone(&reading));
+        let parts = Arc::clone(&self.parts);
+        let running = self.parts.running.fetch_add(1, Ordering::AcqRel) + 1;
+        let guard = Guard(Arc::clone(&parts));
+        let max = options.concurrent_queries_max;
+        if max > 0 && running > max {
+            let text = format!("max-concurrent-queries limit exceeded({running}, {max})");
+            drop(guard);
+            for id in 0..query.statements.len() {
+                sender.send_always(Piece::Statement { id });
+                sender.send_always(Piece::Error(if id == 0 {
+                    text.as_str().into()
+                } else {
+                    NOT_EXECUTED.into()
+                }));
+                sender.send_always(Piece::End);
+            }
+            return stream;
+        }
+        let deadline = (!options.timeout.is_zero()).then(|| {
+            let now = parts.clock.monotonic_ns();
+            now.saturating_add(u64::try_from(options.timeout.as_nanos()).unwrap_or(u64::MAX))
+        });
+        self.threads.run(Box::new(move || {
+            let guard = guard;
+            let session =
+                Session { parts: &guard.0, context: &context, reading: &reading, sender: &sender, deadline };
+            run_all(query, &session);
+        }));
         stream
     }
+}
+
+const NOT_EXECUTED: &str = "not executed";
+
+/// Counts a running query until it is dropped.
+struct Guard(Arc<Parts>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn run_all(query: Query, session: &Session<'_>) {
+    let started = session.parts.clock.monotonic_ns();
+    let mut failed = false;
+    for (id, statement) in query.statements.into_iter().enumerate() {
+        session.sender.send_always(Piece::Statement { id });
+        if failed {
+            session.sender.send_always(Piece::Error(NOT_EXECUTED.into()));
+        } else if let Err(error) = run_one(statement, session) {
+            failed = true;
+            session.sender.send_always(Piece::Error(text_of(&error, session).into()));
+        }
+        session.sender.send_always(Piece::End);
+    }
+    let elapsed = session.parts.clock.monotonic_ns().saturating_sub(started);
+    metrics::histogram!("weir_query_seconds").record(elapsed as f64 / 1e9);
+}
+
+fn run_one(statement: Statement, session: &Session<'_>) -> Result<()> {
+    if session.context.read_only && !statement.is_read_only() {
+        warn_read_only(&statement, session.sender);
+    }
+    session.check()?;
+    statement::run(statement, session)
+}
+
+fn warn_read_only(statement: &Statement, sender: &Sender) {
+    let text =
+        format!("deprecated use of '{statement}' in a read only context, please use a POST request instead");
+    sender.send_always(Piece::Message(Message { level: Level::Warning, text: text.into() }));
+}
+
+/// The text for the client; a cancelled query that is past its deadline says so.
+fn text_of(error: &QueryError, session: &Session<'_>) -> String {
+    if matches!(error, QueryError::Read(ReadError::Cancelled)) && session.is_late() {
+        return "query-timeout limit exceeded".to_owned();
+    }
+    error.to_string()
 }

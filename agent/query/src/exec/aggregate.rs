@@ -1,0 +1,455 @@
+//! Computing the leaves of calls over the series of groups, in parallel, and the points of calls from them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use weir_influxql::ast::DataType;
+use weir_model::TimeRange;
+use weir_model::read::{Buckets, SeriesNo, Values};
+
+use super::bins::{Bins, Func, Picks};
+use super::block::{Block, Builder, Col, Ref};
+use super::calls::{CallPlan, Leaf, LeafFunc, Step};
+use super::fill::fill;
+use super::groups::{Group, Part, Run, TableSource};
+use super::points::{Point, needs_points, reduce, summable};
+use super::reader::{Item, Request, SeriesReader, frame_blocks};
+use super::transform;
+use crate::error::{Result, fail};
+use crate::result::Value;
+
+/// Series that one task computes; fixed, so that sums do not depend on the number of threads.
+const TASK_SERIES: usize = 32;
+
+/// What a leaf gathered.
+enum State {
+    Float(Bins<f64>),
+    Integer(Bins<i64>),
+    Unsigned(Bins<u64>),
+    Picks(Picks),
+    Points(Vec<Point>),
+}
+
+impl State {
+    fn new(leaf: &Leaf, watch: bool) -> Self {
+        match (&leaf.func, leaf.arg.kind) {
+            (LeafFunc::Bin(Func::Count), _) => Self::Integer(Bins::new(Func::Count, false)),
+            (LeafFunc::Bin(f), Some(DataType::Float)) => Self::Float(Bins::new(*f, watch)),
+            (LeafFunc::Bin(f), Some(DataType::Integer)) => Self::Integer(Bins::new(*f, false)),
+            (LeafFunc::Bin(f), Some(DataType::Unsigned)) => Self::Unsigned(Bins::new(*f, false)),
+            (LeafFunc::Bin(f), _) => Self::Picks(Picks::new(*f)),
+            _ => Self::Points(Vec::new()),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a.merge(b),
+            (Self::Integer(a), Self::Integer(b)) => a.merge(b),
+            (Self::Unsigned(a), Self::Unsigned(b)) => a.merge(b),
+            (Self::Picks(a), Self::Picks(b)) => a.merge(b),
+            (Self::Points(a), Self::Points(b)) => a.extend(b),
+            _ => {}
+        }
+    }
+}
+
+/// A piece of a group for one thread.
+pub(crate) enum Task<'g, 'a> {
+    Series(&'g Arc<TableSource<'a>>, &'g [SeriesNo]),
+    Frames(&'g Part<'a>),
+}
+
+/// The leaves of a statement and how to read for them.
+pub(crate) struct Leaves<'a> {
+    pub(crate) leaves: &'a [Leaf],
+    /// Columns beside the calls, for a selector.
+    pub(crate) aux: &'a [Ref],
+    pub(crate) ascending: bool,
+    pub(crate) run: &'a Run,
+}
+
+/// The states of all leaves for one group.
+pub(crate) struct Computed(Vec<State>);
+
+impl Leaves<'_> {
+    /// The tasks of a group, in order.
+    pub(crate) fn tasks<'g, 'a>(&self, group: &'g Group<'a>) -> Vec<Task<'g, 'a>> {
+        let mut tasks = Vec::new();
+        for part in &group.parts {
+            match part {
+                Part::Series { source, series } => {
+                    tasks.extend(series.chunks(TASK_SERIES).map(|some| Task::Series(source, some)));
+                }
+                Part::Frames { .. } => tasks.push(Task::Frames(part)),
+            }
+        }
+        tasks
+    }
+
+    /// Computes one task.
+    pub(crate) fn compute(&self, task: &Task<'_, '_>) -> Result<Computed> {
+        if let Some(computed) = self.attempt(task, true)? {
+            return Ok(computed);
+        }
+        self.attempt(task, false)?.ok_or_else(|| fail("statistics without having asked for them"))
+    }
+
+    /// `None` if statistics were used that do not say enough.
+    fn attempt(&self, task: &Task<'_, '_>, summaries: bool) -> Result<Option<Computed>> {
+        let mut states: Vec<State> = self.leaves.iter().map(|l| State::new(l, summaries)).collect();
+        let mut done = vec![false; self.leaves.len()];
+        while let Some(first) = done.iter().position(|d| !d) {
+            // All leaves that read the same times share one scan.
+            let key = |l: &Leaf| (l.windows.start, l.windows.end, l.windows.every, l.windows.offset);
+            let wanted = key(&self.leaves[first]);
+            let pass: Vec<usize> =
+                (0..self.leaves.len()).filter(|i| key(&self.leaves[*i]) == wanted).collect();
+            pass.iter().for_each(|i| done[*i] = true);
+            if !self.pass(task, &pass, summaries, &mut states)? {
+                return Ok(None);
+            }
+        }
+        let exact = states.iter().all(|s| !matches!(s, State::Float(b) if !b.sums_are_exact(true)));
+        Ok(exact.then_some(Computed(states)))
+    }
+
+    fn pass(
+        &self,
+        task: &Task<'_, '_>,
+        pass: &[usize],
+        summaries: bool,
+        states: &mut [State],
+    ) -> Result<bool> {
+        let Some(first) = pass.first().and_then(|i| self.leaves.get(*i)) else { return Ok(true) };
+        let windows = &first.windows;
+        let mut refs: Vec<Ref> = pass.iter().map(|i| self.leaves[*i].arg.clone()).collect();
+        let by: Vec<String> = pass
+            .iter()
+            .filter_map(|i| {
+                if let LeafFunc::Extremes { by, .. } = &self.leaves[*i].func { Some(by) } else { None }
+            })
+            .flatten()
+            .cloned()
+            .collect();
+        let aux_at = refs.len();
+        if first.with_aux {
+            refs.extend(self.aux.iter().cloned());
+        }
+        let by_at = refs.len();
+        refs.extend(by.iter().map(|name| Ref { name: name.as_str().into(), kind: Some(DataType::Tag) }));
+        let mut feed =
+            Feed { leaves: self.leaves, pass, aux: aux_at..by_at, by: by_at..refs.len(), parts: Vec::new() };
+        let range = TimeRange::new(windows.start, windows.end);
+        if range.is_empty() {
+            return Ok(true);
+        }
+        let bytes = std::cell::Cell::new(0);
+        match task {
+            Task::Series(source, series) => {
+                let plain = summaries
+                    && windows.zone.is_none()
+                    && !first.with_aux
+                    && pass.iter().all(|i| summable(&self.leaves[*i]));
+                let every = if windows.every == 0 { i64::MAX } else { windows.every };
+                let request = Request {
+                    refs: &refs,
+                    range,
+                    descending: false,
+                    skip_empty: false,
+                    summaries: plain.then_some(Buckets { every, offset: windows.offset }),
+                    context: &self.run.context,
+                };
+                let mut reader = SeriesReader::open(source, series, &request)?;
+                while let Some(item) = reader.next()? {
+                    match item {
+                        Item::Rows(block) => {
+                            self.run.count_points(block.times.len())?;
+                            feed.block(&block, states);
+                            charge(&bytes, pass, states, self.run)?;
+                        }
+                        Item::Summary(summary) => {
+                            self.run.context.check()?;
+                            let start = windows.window(summary.span.min).0;
+                            for (column, i) in summary.columns.iter().zip(pass) {
+                                let known = match &mut states[*i] {
+                                    State::Float(b) => b.summary(start, column),
+                                    State::Integer(b) => b.summary(start, column),
+                                    State::Unsigned(b) => b.summary(start, column),
+                                    State::Picks(_) | State::Points(_) => false,
+                                };
+                                if !known {
+                                    return Ok(false);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            Task::Frames(part) => {
+                if let Part::Frames { inner, condition, frames } = part {
+                    let mut at = 0;
+                    while at < frames.len() {
+                        let id = &frames[at].id;
+                        let end = at + frames[at..].iter().take_while(|f| f.id == *id).count();
+                        let mut blocks: VecDeque<Block> =
+                            frame_blocks(&frames[at..end], inner, &refs, *condition);
+                        if !self.ascending {
+                            blocks = blocks.into_iter().rev().map(|b| reversed(&b, &refs)).collect();
+                        }
+                        for block in &blocks {
+                            self.run.count_points(block.times.len())?;
+                            feed.block(block, states);
+                        }
+                        charge(&bytes, pass, states, self.run)?;
+                        at = end;
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The points of `plan` for a group.
+    pub(crate) fn points(
+        &self,
+        plan: &CallPlan,
+        computed: &mut Computed,
+        fill_by: weir_influxql::ast::Fill,
+    ) -> Vec<Point> {
+        match &plan.step {
+            Step::Leaf(place) => {
+                let leaf = &self.leaves[*place];
+                let state = std::mem::replace(&mut computed.0[*place], State::Points(Vec::new()));
+                let mut points = self.leaf_points(leaf, state);
+                if !leaf.own_times && leaf.func != LeafFunc::Raw {
+                    points.iter_mut().for_each(|p| p.time = leaf.windows.label(p.time));
+                }
+                if leaf.filled && leaf.func != LeafFunc::Raw && fill_by != weir_influxql::ast::Fill::None {
+                    points = fill(points, fill_by, plan.kind, plan.is_count, &leaf.windows, self.ascending);
+                }
+                points
+            }
+            Step::Transform(step, input) => {
+                let points = self.points(input, computed, fill_by);
+                let windows = self.windows_of(input);
+                let mut points = transform::apply(step, points, windows, self.ascending);
+                if *step == super::calls::Transform::CountDistinct {
+                    points.iter_mut().for_each(|p| p.time = windows.label(p.time));
+                    if windows.every != 0 && fill_by != weir_influxql::ast::Fill::None {
+                        points = fill(points, fill_by, plan.kind, true, windows, self.ascending);
+                    }
+                }
+                points
+            }
+        }
+    }
+
+    fn windows_of(&self, plan: &CallPlan) -> &crate::plan::window::Windows {
+        match &plan.step {
+            Step::Leaf(place) => &self.leaves[*place].windows,
+            Step::Transform(_, input) => self.windows_of(input),
+        }
+    }
+
+    fn leaf_points(&self, leaf: &Leaf, state: State) -> Vec<Point> {
+        fn of_bins<T: super::bins::Num>(bins: Bins<T>, picks: bool) -> Vec<Point> {
+            let point = |(bin, value): (super::bins::Bin<T>, Value)| Point {
+                time: if picks { bin.time } else { bin.start },
+                value,
+                aux: bin.aux,
+                part: 0,
+            };
+            bins.finish().into_iter().map(point).collect()
+        }
+        let picks = leaf.own_times;
+        let mut points = match state {
+            State::Float(b) => of_bins(b, picks),
+            State::Integer(b) => of_bins(b, picks),
+            State::Unsigned(b) => of_bins(b, picks),
+            State::Picks(p) => p
+                .finish()
+                .map(|(start, time, value, aux)| Point {
+                    time: if picks { time } else { start },
+                    value,
+                    aux,
+                    part: 0,
+                })
+                .collect(),
+            State::Points(mut points) => {
+                points.sort_by_key(|p| p.time);
+                if !self.ascending {
+                    points.reverse();
+                }
+                let seed = self.run.now as u64;
+                return reduce(leaf, points, self.ascending, seed);
+            }
+        };
+        if !self.ascending {
+            points.reverse();
+        }
+        points
+    }
+}
+
+impl Computed {
+    /// Nothing for each leaf.
+    pub(crate) fn empty(leaves: &[Leaf]) -> Self {
+        Self(leaves.iter().map(|l| State::new(l, false)).collect())
+    }
+
+    /// Adds what a later task computed.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(a, b)| a.merge(b));
+    }
+}
+
+/// Counts what the states of a pass have grown by.
+fn charge(bytes: &std::cell::Cell<usize>, pass: &[usize], states: &[State], run: &Run) -> Result<()> {
+    let held: usize = pass
+        .iter()
+        .map(|i| match &states[*i] {
+            State::Float(b) => b.bytes(),
+            State::Integer(b) => b.bytes(),
+            State::Unsigned(b) => b.bytes(),
+            State::Picks(_) => 0,
+            State::Points(p) => p.len() * size_of::<Point>(),
+        })
+        .sum();
+    if held > bytes.get() {
+        run.context.charge((held - bytes.get()) as u64)?;
+        bytes.set(held);
+    }
+    Ok(())
+}
+
+fn reversed(block: &Block, refs: &[Ref]) -> Block {
+    let columns = block
+        .columns
+        .iter()
+        .zip(refs)
+        .map(|(column, r)| match column {
+            Col::Data(_) => {
+                let mut builder = Builder::new(r.kind);
+                (0..block.times.len()).rev().for_each(|row| builder.push(column.cell(row)));
+                Col::Data(builder.finish())
+            }
+            other => other.clone(),
+        })
+        .collect();
+    Block { times: block.times.iter().rev().copied().collect(), columns }
+}
+
+/// Feeds blocks to the states of one pass.
+struct Feed<'a> {
+    leaves: &'a [Leaf],
+    pass: &'a [usize],
+    /// Columns of chosen points.
+    aux: std::ops::Range<usize>,
+    /// Columns that divide `top(v, tag, n)`.
+    by: std::ops::Range<usize>,
+    /// The combinations of those seen so far.
+    parts: Vec<Vec<Value>>,
+}
+
+impl Feed<'_> {
+    fn block(&mut self, block: &Block, states: &mut [State]) {
+        let Some(windows) = self.pass.first().map(|i| &self.leaves[*i].windows) else { return };
+        let part = self.part(block);
+        let aux = |row: usize| -> Box<[Value]> {
+            block.columns[self.aux.clone()].iter().map(|c| c.value(row)).collect()
+        };
+        let mut at = 0;
+        let with_bins = self.pass.iter().any(|i| !needs_points(&self.leaves[*i].func));
+        while with_bins && at < block.times.len() {
+            let (start, end) = windows.window(block.times[at]);
+            let last = block.times.last().copied().unwrap_or(i64::MIN);
+            let to = if last < end || (windows.every == 0) {
+                block.times.len()
+            } else {
+                at + block.times[at..].partition_point(|t| *t < end)
+            };
+            let to = to.max(at + 1);
+            for (column, i) in self.pass.iter().enumerate() {
+                let leaf = &self.leaves[*i];
+                let with_aux = leaf.with_aux && !self.aux.is_empty();
+                let aux: Option<&dyn Fn(usize) -> Box<[Value]>> = if with_aux { Some(&aux) } else { None };
+                bin(&mut states[*i], leaf, start, at..to, block, &block.columns[column], aux);
+            }
+            at = to;
+        }
+        for (column, i) in self.pass.iter().enumerate() {
+            let leaf = &self.leaves[*i];
+            if let (State::Points(points), true) = (&mut states[*i], needs_points(&leaf.func)) {
+                let column = &block.columns[column];
+                for (row, time) in block.times.iter().enumerate() {
+                    let value = column.value(row);
+                    if !value.is_null() {
+                        let aux = (leaf.with_aux && !self.aux.is_empty()).then(|| aux(row));
+                        points.push(Point { time: *time, value, aux, part });
+                    }
+                }
+            }
+        }
+    }
+
+    /// The number of the block's combination of dividing tags.
+    fn part(&mut self, block: &Block) -> u32 {
+        if self.by.is_empty() {
+            return 0;
+        }
+        let key: Vec<Value> = block.columns[self.by.clone()].iter().map(|c| c.value(0)).collect();
+        let place = self.parts.iter().position(|p| *p == key).unwrap_or_else(|| {
+            self.parts.push(key);
+            self.parts.len() - 1
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+}
+
+fn bin(
+    state: &mut State,
+    leaf: &Leaf,
+    start: i64,
+    rows: std::ops::Range<usize>,
+    block: &Block,
+    column: &Col,
+    aux: Option<&dyn Fn(usize) -> Box<[Value]>>,
+) {
+    let LeafFunc::Bin(func) = leaf.func else { return };
+    if let (Func::Count, State::Integer(bins)) = (func, &mut *state) {
+        let count = match column {
+            Col::Null => 0,
+            Col::Same(_) => rows.len(),
+            Col::Data(c) => rows.clone().filter(|r| c.valid.is_valid(*r)).count(),
+        };
+        bins.count(start, count as u64);
+        return;
+    }
+    match (state, column) {
+        (State::Float(b), Col::Data(c)) => {
+            if let Values::Float(v) = &c.values {
+                b.run(start, &block.times, v, &c.valid, rows, aux);
+            }
+        }
+        (State::Integer(b), Col::Data(c)) => {
+            if let Values::Integer(v) = &c.values {
+                b.run(start, &block.times, v, &c.valid, rows, aux);
+            }
+        }
+        (State::Unsigned(b), Col::Data(c)) => {
+            if let Values::Unsigned(v) = &c.values {
+                b.run(start, &block.times, v, &c.valid, rows, aux);
+            }
+        }
+        (State::Picks(p), column) => {
+            for row in rows {
+                let value = column.value(row);
+                if !value.is_null() {
+                    p.offer(start, block.times[row], value, &|| aux.map(|aux| aux(row)));
+                }
+            }
+        }
+        _ => {}
+    }
+}

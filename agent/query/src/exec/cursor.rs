@@ -1,0 +1,245 @@
+//! Running a prepared SELECT: frames of rows, series after series.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use weir_influxql::ast::Fill;
+use weir_model::TimeRange;
+
+use super::aggregate::{Computed, Leaves, Task};
+use super::block::{Frame, Ref, SeriesId};
+use super::calls::{CallPlan, Leaf, Planner, is_selector};
+use super::fill::constant;
+use super::groups::{Group, Level, Run, groups};
+use super::points::Point;
+use super::project::{Node, Projection};
+use super::raw::Raw;
+use crate::error::{Result, refuse};
+use crate::plan::prepare::Prepared;
+use crate::plan::types::Type;
+use crate::result::{Cells, Value};
+
+/// Tasks computed before the next rows are given out: enough for all threads, few enough to hold.
+const WAVE_TASKS: usize = 64;
+
+/// Gives frames of rows; rows of one series follow each other.
+pub(crate) trait Cursor {
+    /// The next rows, `None` after the last.
+    fn next(&mut self) -> Result<Option<Frame>>;
+}
+
+/// Starts `prepared` at `level`.
+pub(crate) fn open<'a>(prepared: &'a Prepared, level: &Level, run: &'a Run) -> Result<Box<dyn Cursor + 'a>> {
+    let projection = Projection::new(&prepared.columns);
+    if projection.calls.is_empty() {
+        return Ok(Box::new(Raw::new(prepared, projection, level, run)?));
+    }
+    Ok(Box::new(Calls::new(prepared, projection, level, run)?))
+}
+
+/// All rows of a subquery. They are held, and charged to the query.
+pub(crate) fn rows(prepared: &Prepared, level: &Level, run: &Run) -> Result<Vec<Frame>> {
+    let mut cursor = open(prepared, level, run)?;
+    let mut out = Vec::new();
+    while let Some(frame) = cursor.next()? {
+        let bytes: usize = frame.times.len() * 8 * (1 + frame.columns.len());
+        run.context.charge(bytes as u64)?;
+        out.push(frame);
+    }
+    Ok(out)
+}
+
+/// The rows of a statement with calls.
+struct Calls<'a> {
+    run: &'a Run,
+    prepared: &'a Prepared,
+    projection: Projection,
+    plans: Vec<CallPlan>,
+    leaves: Vec<Leaf>,
+    fill: Fill,
+    groups: VecDeque<Group<'a>>,
+    ready: VecDeque<Frame>,
+}
+
+impl<'a> Calls<'a> {
+    fn new(prepared: &'a Prepared, projection: Projection, level: &Level, run: &'a Run) -> Result<Self> {
+        let selector = projection.calls.len() == 1 && projection.calls.iter().all(|c| is_selector(&c.name));
+        let mut leaves = Vec::new();
+        let mut planner = Planner { leaves: &mut leaves, ascending: prepared.ascending, selector };
+        let plans = projection
+            .calls
+            .iter()
+            .map(|call| planner.call(call, &level.windows))
+            .collect::<Result<Vec<_>>>()?;
+        let start = leaves.iter().map(|l| l.windows.start).min().unwrap_or(level.windows.start);
+        let end = leaves.iter().map(|l| l.windows.end).max().unwrap_or(level.windows.end);
+        let reads = leaves.iter().any(|l| l.arg.kind.is_some());
+        let groups =
+            if reads { groups(prepared, level, TimeRange::new(start, end), run)? } else { Vec::new() };
+        Ok(Self {
+            run,
+            prepared,
+            projection,
+            plans,
+            leaves,
+            fill: level.fill,
+            groups: groups.into(),
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// Computes the next groups, as many as make a wave of tasks.
+    fn wave(&mut self) -> Result<()> {
+        let leaves = Leaves {
+            leaves: &self.leaves,
+            aux: &self.projection.refs,
+            ascending: self.prepared.ascending,
+            run: self.run,
+        };
+        let mut taken: Vec<Group<'a>> = Vec::new();
+        let mut count = 0;
+        while count < WAVE_TASKS {
+            let Some(group) = self.groups.pop_front() else { break };
+            count += leaves.tasks(&group).len();
+            taken.push(group);
+        }
+        let mut tasks: Vec<(usize, Task<'_, '_>)> = Vec::new();
+        for (i, group) in taken.iter().enumerate() {
+            tasks.extend(leaves.tasks(group).into_iter().map(|t| (i, t)));
+        }
+        let results = self.run.pool.map(&tasks, &|(_, task)| leaves.compute(task))?;
+        let mut computed: Vec<Option<Computed>> = taken.iter().map(|_| None).collect();
+        for ((i, _), result) in tasks.iter().zip(results) {
+            match &mut computed[*i] {
+                Some(before) => before.merge(result),
+                empty => *empty = Some(result),
+            }
+        }
+        for (group, computed) in taken.iter().zip(computed) {
+            let mut computed = computed.unwrap_or_else(|| Computed::empty(&self.leaves));
+            let mut points: Vec<Vec<Point>> =
+                self.plans.iter().map(|p| leaves.points(p, &mut computed, self.fill)).collect();
+            for series in &mut points {
+                limit(series, self.prepared);
+            }
+            let frame = self.join(&group.id, points);
+            if !frame.times.is_empty() {
+                self.ready.push_back(frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the points of the calls by time to rows.
+    fn join(&self, id: &Arc<SeriesId>, points: Vec<Vec<Point>>) -> Frame {
+        let kinds: Vec<Type> = self.plans.iter().map(|p| p.kind).collect();
+        let mut missing: Vec<Value> = kinds.iter().map(|k| constant(self.fill, *k)).collect();
+        let keep_last = self.fill == Fill::Previous;
+        let mut times = Vec::new();
+        let mut columns: Vec<Vec<Value>> = self.projection.nodes.iter().map(|_| Vec::new()).collect();
+        let mut rest: Vec<std::iter::Peekable<std::vec::IntoIter<Point>>> =
+            points.into_iter().map(|p| p.into_iter().peekable()).collect();
+        let single = rest.len() == 1;
+        loop {
+            let heads = rest.iter_mut().filter_map(|r| r.peek().map(|p| p.time));
+            let next = if self.prepared.ascending { heads.min() } else { heads.max() };
+            let Some(time) = next else { break };
+            let mut aux = None;
+            let values: Vec<Value> = rest
+                .iter_mut()
+                .enumerate()
+                .map(|(i, r)| match r.next_if(|p| single || p.time == time) {
+                    Some(point) => {
+                        aux = point.aux;
+                        if keep_last {
+                            missing[i] = point.value.clone();
+                        }
+                        point.value
+                    }
+                    None => missing[i].clone(),
+                })
+                .collect();
+            times.push(time);
+            for (column, node) in columns.iter_mut().zip(&self.projection.nodes) {
+                let other = |i: usize| -> Value {
+                    aux.as_ref().and_then(|a| a.get(i)).cloned().unwrap_or(Value::Null)
+                };
+                column.push(node.value(&|i| values.get(i).cloned().unwrap_or(Value::Null), &other));
+            }
+        }
+        let columns = columns
+            .into_iter()
+            .zip(&self.projection.nodes)
+            .map(|(values, node)| pack(values, node, &kinds, &self.projection.refs))
+            .collect();
+        Frame { id: Arc::clone(id), times, columns }
+    }
+}
+
+/// Values of one type as a typed column.
+fn pack(values: Vec<Value>, node: &Node, kinds: &[Type], refs: &[Ref]) -> Cells {
+    use weir_influxql::ast::DataType;
+    let kind = match node {
+        Node::Call(i) => kinds.get(*i).copied().flatten(),
+        Node::Ref(i) => refs.get(*i).and_then(|r| r.kind),
+        _ => None,
+    };
+    let fits = |v: &Value| {
+        matches!(
+            (v, kind),
+            (Value::Null, Some(_))
+                | (Value::Float(_), Some(DataType::Float))
+                | (Value::Integer(_), Some(DataType::Integer))
+                | (Value::Unsigned(_), Some(DataType::Unsigned))
+                | (Value::Boolean(_), Some(DataType::Boolean))
+        )
+    };
+    if !values.iter().all(fits) {
+        return Cells::Mixed(values);
+    }
+    let mut builder = super::block::Builder::new(kind);
+    values.iter().for_each(|v| builder.push(v.cell()));
+    super::block::Col::Data(builder.finish()).into_cells()
+}
+
+/// LIMIT and OFFSET, which 1.x applies to each call before the calls are joined.
+fn limit(points: &mut Vec<Point>, prepared: &Prepared) {
+    let skip = usize::try_from(prepared.skip).unwrap_or(usize::MAX).min(points.len());
+    points.drain(..skip);
+    if prepared.limit > 0 {
+        points.truncate(usize::try_from(prepared.limit).unwrap_or(usize::MAX));
+    }
+}
+
+impl Cursor for Calls<'_> {
+    fn next(&mut self) -> Result<Option<Frame>> {
+        loop {
+            if let Some(frame) = self.ready.pop_front() {
+                return Ok(Some(frame));
+            }
+            if self.groups.is_empty() {
+                return Ok(None);
+            }
+            self.wave()?;
+        }
+    }
+}
+
+/// Refuses more buckets than allowed.
+pub(crate) fn check_buckets(prepared: &Prepared, level: &Level, max: u64) -> Result<()> {
+    let w = &level.windows;
+    if max == 0 || w.every == 0 || w.start <= weir_model::time::TIME_MIN {
+        return Ok(());
+    }
+    let calls = Projection::new(&prepared.columns).calls;
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let first = i128::from(w.window(w.start).0);
+    let last = i128::from(w.window(w.end.saturating_sub(1)).0);
+    let buckets = (last - first + i128::from(w.every)) / i128::from(w.every);
+    if buckets > i128::from(max) {
+        return refuse(format!("max-select-buckets limit exceeded: ({buckets}/{max})"));
+    }
+    Ok(())
+}

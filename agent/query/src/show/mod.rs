@@ -1,0 +1,15 @@
+//! SHOW statements.
+
+mod fields;
+mod measurements;
+mod output;
+mod policies;
+mod series;
+mod sources;
+mod tags;
+
+pub(crate) use fields::field_keys;
+pub(crate) use measurements::measurements;
+pub(crate) use policies::{databases, policies};
+pub(crate) use series::series;
+pub(crate) use tags::{tag_keys, tag_values};
