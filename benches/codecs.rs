@@ -91,15 +91,27 @@ fn measure<T: Copy>(
 }
 
 fn ints(name: &str, column: &[i64], run: usize) {
-    measure(name, column, run, |v, r, _, o| encode_i64(v, r, o), |b, n, r, o| {
-        black_box(decode_i64(b, n, r, o).is_ok());
-    });
+    measure(
+        name,
+        column,
+        run,
+        |v, r, _, o| encode_i64(v, r, o),
+        |b, n, r, o| {
+            black_box(decode_i64(b, n, r, o).is_ok());
+        },
+    );
 }
 
 fn times(name: &str, column: &[i64], run: usize) {
-    measure(name, column, run, |v, r, _, o| encode_time(v, r, o), |b, n, r, o| {
-        black_box(decode_time(b, n, r, o).is_ok());
-    });
+    measure(
+        name,
+        column,
+        run,
+        |v, r, _, o| encode_time(v, r, o),
+        |b, n, r, o| {
+            black_box(decode_time(b, n, r, o).is_ok());
+        },
+    );
 }
 
 fn floats(name: &str, column: &[f64], run: usize) {

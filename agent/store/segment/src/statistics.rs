@@ -29,7 +29,7 @@ pub struct UnitStatistics {
     pub min_max: Option<(Number, Number)>,
     /// First and last value that is not null; `None` when `min_max` is.
     pub first_last: Option<(Number, Number)>,
-    /// Sum and sum of magnitudes, when all values are integral and the latter is below 2^53.
+    /// Sum and sum of magnitudes; only when all values are integral and the latter is below 2^53.
     pub exact_sum: Option<(Number, f64)>,
 }
 
@@ -57,7 +57,7 @@ impl ColumnStatistics {
 pub(crate) fn of_rows(values: &StripeValues<'_>, valid: &Validity, rows: Range<usize>) -> UnitStatistics {
     let count = count_valid(valid, &rows) as u32;
     match values {
-        StripeValues::Float(v) => of_floats(v, valid, rows, count),
+        StripeValues::Float(v) => of_floats(v, valid, rows),
         StripeValues::Integer(v) => of_integers(v, valid, rows, count, Number::Integer, |v| {
             (i128::from(v), u128::from(v.unsigned_abs()))
         }),
@@ -119,31 +119,60 @@ fn of_integers<T: Copy + Ord>(
     }
 }
 
-fn of_floats(values: &[f64], valid: &Validity, rows: Range<usize>, count: u32) -> UnitStatistics {
-    let mut found: Option<(f64, f64, f64, f64)> = None;
-    let (mut sum, mut magnitude) = (0.0f64, 0.0f64);
-    let (mut integral, mut ordered) = (true, true);
-    each(values, valid, rows, |v| {
-        found = Some(match found {
-            None => (v, v, v, v),
-            Some((min, max, first, _)) => {
-                (if v < min { v } else { min }, if v > max { v } else { max }, first, v)
-            }
-        });
-        ordered &= !v.is_nan();
-        // An integral float below 2^53; adding such ones stays exact while the sum of magnitudes is below 2^53 too.
-        integral &= v.abs() < EXACT_BELOW as f64 && (v as i64) as f64 == v;
-        sum += v;
-        magnitude += v.abs();
-    });
-    let found = found.filter(|_| ordered);
-    let exact = found.is_some() && integral && magnitude < EXACT_BELOW as f64;
+fn of_floats(values: &[f64], valid: &Validity, rows: Range<usize>) -> UnitStatistics {
+    let dense: Vec<f64>;
+    let values = match valid {
+        Validity::All => &values[rows],
+        _ => {
+            let mut list = Vec::new();
+            each(values, valid, rows, |v| list.push(v));
+            dense = list;
+            &dense
+        }
+    };
+    let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
+        return UnitStatistics::default();
+    };
+    // Several short loops rather than one long one, and four values side by side: that is what the compiler can keep in wide registers.
+    // Sums of several lanes are right only where adding is exact in every order, and only then used.
+    let (fours, rest) = values.as_chunks::<4>();
+    let (mut low, mut high) = ([first; 4], [first; 4]);
+    for four in fours {
+        low = std::array::from_fn(|i| if four[i] < low[i] { four[i] } else { low[i] });
+        high = std::array::from_fn(|i| if four[i] > high[i] { four[i] } else { high[i] });
+    }
+    let smaller = |a: f64, b: f64| if b < a { b } else { a };
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    let min = low.into_iter().chain(rest.iter().copied()).fold(first, smaller);
+    let max = high.into_iter().chain(rest.iter().copied()).fold(first, larger);
+    // Zeros of either sign are equal, so the lanes may have kept a later one than the first.
+    let earliest =
+        |v: f64| if v == 0.0 { values.iter().copied().find(|&w| w == 0.0).unwrap_or(v) } else { v };
+
+    let (mut sums, mut sizes) = ([0.0; 4], [0.0; 4]);
+    for four in fours {
+        sums = std::array::from_fn(|i| sums[i] + four[i]);
+        sizes = std::array::from_fn(|i| sizes[i] + four[i].abs());
+    }
+    // From +0.0 on, so that the sum of negative zeros is what a plain loop gives.
+    let sum = sums.into_iter().chain(rest.iter().copied()).fold(0.0, |a, b| a + b);
+    let magnitude = sizes.into_iter().chain(rest.iter().map(|v| v.abs())).fold(0.0, |a, b| a + b);
+    // A NaN makes it NaN, nothing else does.
+    let known = !magnitude.is_nan();
+    let exact = known && magnitude < EXACT_BELOW as f64 && values.iter().all(|&v| is_integral(v));
     UnitStatistics {
-        count,
-        min_max: found.map(|f| (Number::Float(f.0), Number::Float(f.1))),
-        first_last: found.map(|f| (Number::Float(f.2), Number::Float(f.3))),
+        count: values.len() as u32,
+        min_max: known.then(|| (Number::Float(earliest(min)), Number::Float(earliest(max)))),
+        first_last: known.then_some((Number::Float(first), Number::Float(last))),
         exact_sum: exact.then_some((Number::Float(sum), magnitude)),
     }
+}
+
+/// Whether a float is an integer; those above 2^52 that are odd are not found to be.
+fn is_integral(v: f64) -> bool {
+    // Adding 2^52 leaves no room for a fraction.
+    const ROUND: f64 = 4_503_599_627_370_496.0;
+    (v.abs() + ROUND) - ROUND == v.abs()
 }
 
 const fn is_numeric(field_type: FieldType) -> bool {
