@@ -25,3 +25,6 @@ pub use api::{Api, Shared};
 pub use dialect::{Dialect, UnknownDialect};
 pub use options::{HttpOptions, SharedOptions};
 pub use status::{Health, Program};
+
+#[cfg(test)]
+mod tests;

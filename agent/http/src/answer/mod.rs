@@ -40,3 +40,6 @@ pub(crate) struct ResultTail<'a> {
     pub(crate) is_partial: bool,
     pub(crate) error: Option<&'a str>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,7 +163,7 @@ mod tests {
         #[test]
         fn floats_near_powers_of_ten_use_an_exponent_where_go_does(mantissa in 1_u32..100_000, exponent in -30_i32..30) {
             let value: f64 = format!("{mantissa}e{exponent}").parse().unwrap();
-            prop_assert_eq!(json(value).contains('e'), value < 1e-6 || value >= 1e21);
+            prop_assert_eq!(json(value).contains('e'), !(1e-6..1e21).contains(&value));
             prop_assert!(!json(value).ends_with(".0"));
         }
     }
