@@ -91,15 +91,31 @@ fn from_postings(key: &TagKey, series: &[SeriesSlot]) -> Vec<Option<u32>> {
 
 /// Numbers the values that occur anew, in order of appearance.
 fn number(key: &TagKey, ids: Vec<Option<u32>>) -> TagColumn {
+    let values = key.values.values();
     let mut column = TagColumn { ids: Vec::with_capacity(ids.len()), values: Vec::new() };
-    let mut known: HashMap<Option<u32>, u32, foldhash::fast::RandomState> = HashMap::default();
+    let mut add = |id: Option<u32>| {
+        let value = id.and_then(|id| values.get(id as usize));
+        column.values.push(value.map_or_else(|| "".into(), Arc::clone));
+        column.values.len() as u32 - 1
+    };
+    if ids.len() < values.len() / 8 {
+        let mut known: HashMap<Option<u32>, u32, foldhash::fast::RandomState> = HashMap::default();
+        column.ids = ids.into_iter().map(|id| *known.entry(id).or_insert_with(|| add(id))).collect();
+        return column;
+    }
+    // By number of the value, the last place being that of no value.
+    const NEW: u32 = u32::MAX;
+    let mut known = vec![NEW; values.len() + 1];
     for id in ids {
-        let next = column.values.len() as u32;
-        let number = *known.entry(id).or_insert_with(|| {
-            let value = id.and_then(|id| key.values.values().get(id as usize));
-            column.values.push(value.map_or_else(|| "".into(), Arc::clone));
-            next
-        });
+        let place = id.map_or(values.len(), |id| id as usize);
+        let number = match known.get_mut(place) {
+            Some(number) if *number != NEW => *number,
+            Some(number) => {
+                *number = add(id);
+                *number
+            }
+            None => add(id),
+        };
         column.ids.push(number);
     }
     column
