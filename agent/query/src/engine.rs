@@ -12,9 +12,10 @@ use weir_model::read::{ReadContext, ReadError, Source};
 
 use crate::error::{QueryError, Result};
 use crate::exec::pool::Pool;
+use crate::into::PointWriter;
 use crate::result::{Level, Message, Piece};
 use crate::statement::{self, Session};
-use crate::stream::{ResultStream, Sender, queue};
+use crate::stream::{ResultStream, queue};
 use crate::threads::Threads;
 
 /// Limits and sizes; 0 means no limit where a limit is meant.
@@ -89,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: EngineOptions,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) writer: Option<Arc<dyn PointWriter>>,
     running: AtomicUsize,
 }
 
@@ -104,8 +106,25 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores() } else { options.threads };
         let pool = Arc::new(Pool::new(threads));
-        let parts = Parts { source, admin, clock, options, pool, running: AtomicUsize::new(0) };
+        let running = AtomicUsize::new(0);
+        let parts = Parts { source, admin, clock, options, pool, writer: None, running };
         Self { parts: Arc::new(parts), threads: Threads::default() }
+    }
+
+    /// The same engine with a place for SELECT INTO to write to; without one such statements are refused.
+    #[must_use]
+    pub fn with_writer(self, writer: Arc<dyn PointWriter>) -> Self {
+        let Parts { source, admin, clock, options, pool, .. } = &*self.parts;
+        let parts = Parts {
+            source: Arc::clone(source),
+            admin: Arc::clone(admin),
+            clock: Arc::clone(clock),
+            options: options.clone(),
+            pool: Arc::clone(pool),
+            writer: Some(writer),
+            running: AtomicUsize::new(0),
+        };
+        Self { parts: Arc::new(parts), threads: self.threads }
     }
 
     /// Starts to run the statements of `query`, one after the other, on a thread of the engine. Never blocks.
@@ -179,16 +198,25 @@ fn run_all(query: Query, session: &Session<'_>) {
 
 fn run_one(statement: Statement, session: &Session<'_>) -> Result<()> {
     if session.context.read_only && !statement.is_read_only() {
-        warn_read_only(&statement, session.sender);
+        warn_read_only(&statement, session);
     }
     session.check()?;
     statement::run(statement, session)
 }
 
-fn warn_read_only(statement: &Statement, sender: &Sender) {
+/// Says that the statement should have come by POST, with the names that it leaves out.
+fn warn_read_only(statement: &Statement, session: &Session<'_>) {
+    let mut statement = statement.clone();
+    let database = session.context.database.as_deref();
+    let default = || {
+        let policies = session.snapshot().ok()?.policies(database?)?;
+        policies.into_iter().find(|p| p.is_default).map(|p| p.name)
+    };
+    let policy = session.context.policy.clone().or_else(default);
+    statement.fill_defaults(database, policy.as_deref());
     let text =
         format!("deprecated use of '{statement}' in a read only context, please use a POST request instead");
-    sender.send_always(Piece::Message(Message { level: Level::Warning, text: text.into() }));
+    session.sender.send_always(Piece::Message(Message { level: Level::Warning, text: text.into() }));
 }
 
 /// The text for the client; a cancelled query that is past its deadline says so.

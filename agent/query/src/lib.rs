@@ -14,6 +14,7 @@ pub mod stream;
 
 mod error;
 mod exec;
+mod into;
 mod manage;
 mod plan;
 mod select;
@@ -23,5 +24,6 @@ mod threads;
 
 pub use engine::{Engine, EngineOptions, ExecContext};
 pub use error::QueryError;
+pub use into::{IntoPoint, PointWriter};
 pub use result::{Cell, Cells, Level, Message, Piece, Rows, SeriesHead, Value, Zone};
 pub use stream::ResultStream;

@@ -14,6 +14,9 @@ use weir_model::read::{
 };
 use weir_model::{FieldType, FieldValue, TimeRange};
 
+use crate::into::{IntoPoint, PointWriter};
+use crate::result::Value;
+
 const HOUR: i64 = 3_600_000_000_000;
 const DAY: i64 = 24 * HOUR;
 /// Rows of a chunk.
@@ -155,6 +158,35 @@ impl MemoryStore {
     }
 }
 
+impl PointWriter for MemoryStore {
+    fn write(&self, database: &str, policy: &str, points: &[IntoPoint]) -> Result<(), String> {
+        let mut dropped = 0;
+        let mut first = None;
+        for point in points {
+            let tags: Vec<(&str, &str)> = point.tags.iter().map(|(k, v)| (&**k, &**v)).collect();
+            let fields: Vec<(&str, FieldValue<'_>)> =
+                point.fields.iter().filter_map(|(k, v)| Some((&**k, field_value(v)?))).collect();
+            let result = self.insert(database, Some(policy), &point.measurement, &tags, &fields, point.time);
+            if let Err(text) = result {
+                dropped += 1;
+                first.get_or_insert(text);
+            }
+        }
+        first.map_or(Ok(()), |text| Err(format!("partial write: {text} dropped={dropped}")))
+    }
+}
+
+fn field_value(value: &Value) -> Option<FieldValue<'_>> {
+    Some(match value {
+        Value::Float(x) => FieldValue::Float(*x),
+        Value::Integer(x) | Value::Time(x) => FieldValue::Integer(*x),
+        Value::Unsigned(x) => FieldValue::Unsigned(*x),
+        Value::Boolean(x) => FieldValue::Boolean(*x),
+        Value::Str(x) => FieldValue::String(x),
+        Value::Null => return None,
+    })
+}
+
 fn group_start(time: i64, group_ns: i64) -> i64 {
     if group_ns <= 0 { 0 } else { time.saturating_sub(time.rem_euclid(group_ns)) }
 }
@@ -167,7 +199,7 @@ fn find_database<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Databas
 fn group_length(duration_ns: i64, wanted: Option<i64>) -> i64 {
     match wanted {
         Some(d) if d > 0 => d.max(HOUR),
-        _ if duration_ns == 0 || duration_ns > 180 * DAY => 7 * DAY,
+        _ if duration_ns == 0 || duration_ns >= 180 * DAY => 7 * DAY,
         _ if duration_ns >= 2 * DAY => DAY,
         _ => HOUR,
     }

@@ -6,16 +6,44 @@ use std::sync::atomic::AtomicU64;
 use weir_influxql::ast::SelectStatement;
 
 use crate::error::Result;
-use crate::exec::block::SeriesId;
+use crate::exec::block::{Frame, SeriesId};
 use crate::exec::cursor::{check_buckets, open};
 use crate::exec::groups::{Level, Run};
 use crate::plan::compile::compile;
-use crate::plan::prepare::prepare;
+use crate::plan::prepare::{Prepared, prepare};
 use crate::result::{Cells, Piece, Rows, SeriesHead};
 use crate::statement::Session;
 
-/// Runs `select`.
+/// Runs `select` and hands its rows to the client.
 pub(crate) fn run(select: &SelectStatement, session: &Session<'_>) -> Result<()> {
+    let mut columns: Option<Arc<[Arc<str>]>> = None;
+    let mut last: Option<Arc<SeriesId>> = None;
+    each_frame(select, session, &mut |prepared, frame| {
+        if last.as_ref() != Some(&frame.id) {
+            let columns = columns.get_or_insert_with(|| {
+                std::iter::once(&prepared.time_name).chain(&prepared.names).cloned().collect()
+            });
+            session.send(Piece::Series(SeriesHead {
+                name: Some(Arc::clone(&frame.id.name)),
+                tags: frame.id.tags.clone(),
+                columns: Arc::clone(columns),
+                zone: prepared.zone.clone(),
+            }))?;
+            last = Some(Arc::clone(&frame.id));
+        }
+        let len = frame.times.len();
+        let mut cells = vec![Cells::Time(frame.times)];
+        cells.extend(frame.columns);
+        session.send(Piece::Rows(Rows { len, columns: cells }))
+    })
+}
+
+/// Runs `select` and gives its rows, series after series.
+pub(crate) fn each_frame(
+    select: &SelectStatement,
+    session: &Session<'_>,
+    take: &mut dyn FnMut(&Prepared, Frame) -> Result<()>,
+) -> Result<()> {
     let now = session.now();
     let compiled = compile(select, now)?;
     let snapshot = session.snapshot()?;
@@ -31,25 +59,10 @@ pub(crate) fn run(select: &SelectStatement, session: &Session<'_>) -> Result<()>
         now,
         points: AtomicU64::new(0),
     };
-    let mut columns = vec![Arc::clone(&prepared.time_name)];
-    columns.extend(prepared.names.iter().cloned());
-    let columns: Arc<[Arc<str>]> = columns.into();
     let mut cursor = open(&prepared, &level, &run)?;
-    let mut last: Option<Arc<SeriesId>> = None;
     while let Some(frame) = cursor.next()? {
-        if last.as_ref() != Some(&frame.id) {
-            session.send(Piece::Series(SeriesHead {
-                name: Some(Arc::clone(&frame.id.name)),
-                tags: frame.id.tags.clone(),
-                columns: Arc::clone(&columns),
-                zone: prepared.zone.clone(),
-            }))?;
-            last = Some(Arc::clone(&frame.id));
-        }
-        let len = frame.times.len();
-        let mut cells = vec![Cells::Time(frame.times)];
-        cells.extend(frame.columns);
-        session.send(Piece::Rows(Rows { len, columns: cells }))?;
+        session.check()?;
+        take(&prepared, frame)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::error::{Result, refuse};
 use crate::plan::prepare::Place;
 use crate::result::Piece;
 use crate::stream::Sender;
-use crate::{manage, select, show};
+use crate::{into, manage, select, show};
 
 /// A running request.
 pub(crate) struct Session<'a> {
@@ -61,7 +61,7 @@ impl Session<'_> {
 /// Runs `statement` and hands over what it answers.
 pub(crate) fn run(statement: Statement, session: &Session<'_>) -> Result<()> {
     match statement {
-        Statement::Select(s) if s.target.is_some() => refuse("SELECT INTO is not supported yet"),
+        Statement::Select(s) if s.target.is_some() => into::run(&s, session),
         Statement::Select(s) => select::run(&s, session),
         Statement::CreateDatabase(s) => manage::create_database(s, session),
         Statement::DropDatabase(s) => manage::drop_database(&s, session),
@@ -75,6 +75,10 @@ pub(crate) fn run(statement: Statement, session: &Session<'_>) -> Result<()> {
         Statement::ShowTagKeys(s) => show::tag_keys(&s, session),
         Statement::ShowTagValues(s) => show::tag_values(&s, session),
         Statement::ShowFieldKeys(s) => show::field_keys(&s, session),
+        Statement::ShowCardinality(s) => show::cardinality(&s, session),
+        // There is nothing of these kinds to show.
+        Statement::ShowSubscriptions => Ok(()),
+        Statement::ShowContinuousQueries => show::continuous_queries(session),
         other => refuse(format!("{} is not supported yet", other.keywords())),
     }
 }

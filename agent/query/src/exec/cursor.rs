@@ -162,7 +162,9 @@ impl<'a> Calls<'a> {
             times.push(time);
             for (column, node) in columns.iter_mut().zip(&self.projection.nodes) {
                 let other = |i: usize| -> Value {
-                    aux.as_ref().and_then(|a| a.get(i)).cloned().unwrap_or(Value::Null)
+                    let value = aux.as_ref().and_then(|a| a.get(i)).cloned().unwrap_or_default();
+                    let known = self.projection.refs.get(i).filter(|r| value.is_null() && r.drives());
+                    known.map_or(value, |r| constant(self.fill, r.kind))
                 };
                 column.push(node.value(&|i| values.get(i).cloned().unwrap_or(Value::Null), &other));
             }

@@ -3,15 +3,15 @@
 //! A null operand makes a result null (or a comparison false); division by zero is 0; integer `+ - *` wrap; in the SELECT list
 //! a division of two integers is a float one, in a condition an integer one.
 
-use weir_influxql::ast::{BinaryOp, Expr};
+use weir_influxql::ast::{BinaryOp, Expr, VarRef};
 
 use super::math;
 use crate::result::Value;
 
 /// Where references get their values from.
 pub(crate) trait Scope {
-    /// The value of `name`; null if there is none.
-    fn value(&self, name: &str) -> Value;
+    /// The value of a column; null if there is none.
+    fn value(&self, column: &VarRef) -> Value;
 }
 
 /// How to evaluate.
@@ -52,7 +52,7 @@ pub(crate) fn evaluate(expr: &Expr, scope: &dyn Scope, division: Division) -> Va
             binary(b.op, &lhs, &evaluate(&b.rhs, scope, division), division)
         }
         Expr::Paren(e) => evaluate(e, scope, division),
-        Expr::VarRef(v) => scope.value(&v.name),
+        Expr::VarRef(v) => scope.value(v),
         Expr::Number(x) => Value::Float(*x),
         Expr::Integer(x) => Value::Integer(*x),
         Expr::Unsigned(x) => Value::Unsigned(*x),

@@ -173,7 +173,7 @@ fn mode(mut points: Vec<Point>, start: i64) -> Option<Point> {
     }
     if let Some(Value::Boolean(_)) = points.first().map(|p| &p.value) {
         let yes = points.iter().filter(|p| p.value == Value::Boolean(true)).count();
-        return Some(Point::new(start, Value::Boolean(yes > points.len() - yes)));
+        return Some(Point::new(start, Value::Boolean(yes >= points.len() - yes)));
     }
     points.sort_by(|a, b| order(&a.value, &b.value));
     let first = points.first()?;

@@ -2,7 +2,7 @@
 //!
 //! Comparisons of a numeric column with a constant run over the whole column; everything else is evaluated row by row.
 
-use weir_influxql::ast::{BinaryOp, Expr};
+use weir_influxql::ast::{BinaryOp, DataType, Expr, VarRef};
 use weir_model::read::Values;
 
 use super::block::{Col, Ref};
@@ -37,10 +37,9 @@ impl Predicate {
             }
             Expr::Binary(b) if b.op.is_comparison() => {
                 let place = |e: &Expr| match e {
-                    Expr::VarRef(v) => refs.iter().position(|r| *r.name == *v.name),
+                    Expr::VarRef(v) => find(refs, v),
                     _ => None,
                 };
-                use weir_influxql::ast::DataType;
                 let Some(column) = place(&b.lhs) else { return Self::Rows(expr.clone()) };
                 match (refs[column].kind, &b.rhs) {
                     (Some(DataType::Float), Expr::Number(x)) => Self::Float(column, b.op, *x),
@@ -117,6 +116,10 @@ fn compare<T: PartialOrd + Copy>(
     }
 }
 
+fn find(refs: &[Ref], column: &VarRef) -> Option<usize> {
+    refs.iter().position(|r| *r.name == *column.name && r.kind == column.cast)
+}
+
 /// The columns of one row.
 struct RowScope<'a> {
     refs: &'a [Ref],
@@ -125,8 +128,8 @@ struct RowScope<'a> {
 }
 
 impl Scope for RowScope<'_> {
-    fn value(&self, name: &str) -> Value {
-        let place = self.refs.iter().position(|r| *r.name == *name);
+    fn value(&self, column: &VarRef) -> Value {
+        let place = find(self.refs, column);
         place.and_then(|p| self.columns.get(p)).map_or(Value::Null, |c| c.value(self.row))
     }
 }

@@ -4,10 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use weir_influxql::ast::Fill;
 use weir_model::TimeRange;
 
 use super::block::{Block, Builder, Col, Frame, Ref, SeriesId};
 use super::cursor::Cursor;
+use super::fill::constant;
 use super::groups::{Group, Level, Part, Run, groups};
 use super::project::{Node, Projection};
 use super::reader::{Item, Request, SeriesReader, frame_blocks};
@@ -28,6 +30,7 @@ pub(crate) struct Raw<'a> {
     current: Option<Current<'a>>,
     skip: u64,
     limit: u64,
+    fill: Fill,
 }
 
 struct Current<'a> {
@@ -35,6 +38,8 @@ struct Current<'a> {
     rows: Merge<'a>,
     skip: u64,
     left: u64,
+    /// Last values, for `fill(previous)`.
+    last: Vec<Value>,
 }
 
 impl<'a> Raw<'a> {
@@ -64,6 +69,7 @@ impl<'a> Raw<'a> {
             current: None,
             skip: prepared.skip,
             limit,
+            fill: level.fill,
         })
     }
 
@@ -99,7 +105,8 @@ impl<'a> Raw<'a> {
             }
         }
         let rows = Merge { inputs, heap: BinaryHeap::new(), blocks: Vec::new(), started: false };
-        Ok(Current { id: group.id, rows, skip: self.skip, left: self.limit })
+        let last = vec![Value::Null; self.projection.refs.len()];
+        Ok(Current { id: group.id, rows, skip: self.skip, left: self.limit, last })
     }
 }
 
@@ -132,6 +139,7 @@ impl Cursor for Raw<'_> {
             }
             current.skip = 0;
             current.left -= take;
+            fill_nulls(&mut block, self.fill, &self.projection.refs, &mut current.last);
             return Ok(Some(project(Arc::clone(&current.id), block, &self.projection)));
         }
     }
@@ -147,6 +155,28 @@ fn cut(block: &mut Block, skip: usize, take: usize, refs: &[Ref]) {
             rows.clone().for_each(|row| builder.push(column.cell(row)));
             *column = Col::Data(builder.finish());
         }
+    }
+}
+
+/// `fill()` of a statement without calls: it concerns the fields that a row lacks.
+fn fill_nulls(block: &mut Block, fill: Fill, refs: &[Ref], last: &mut [Value]) {
+    if matches!(fill, Fill::Null | Fill::None | Fill::Linear) {
+        return;
+    }
+    for ((column, r), last) in block.columns.iter_mut().zip(refs).zip(last).filter(|((_, r), _)| r.drives()) {
+        let empty = constant(fill, r.kind);
+        let mut builder = Builder::new(r.kind);
+        for row in 0..block.times.len() {
+            let value = column.value(row);
+            let value = match (value.is_null(), fill) {
+                (true, Fill::Previous) => last.clone(),
+                (true, _) => empty.clone(),
+                (false, _) => value,
+            };
+            builder.push(value.cell());
+            *last = value;
+        }
+        *column = Col::Data(builder.finish());
     }
 }
 

@@ -239,7 +239,7 @@ pub(crate) fn frame_blocks(
     if let Some(condition) = condition {
         walk_expr(condition, &mut |e| {
             if let Expr::VarRef(v) = e
-                && !all.iter().any(|r| *r.name == *v.name)
+                && !all.iter().any(|r| *r.name == *v.name && r.kind == v.cast)
             {
                 all.push(Ref { name: v.name.as_str().into(), kind: v.cast });
             }

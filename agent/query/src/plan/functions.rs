@@ -70,6 +70,10 @@ impl FieldCheck<'_> {
     fn math(&mut self, call: &Call) -> Result<()> {
         let wanted = if matches!(call.name.as_str(), "atan2" | "pow" | "log") { 2 } else { 1 };
         self.arity(call, wanted)?;
+        // A call of constants that is still here has no value.
+        if call.args.iter().all(is_literal) {
+            return refuse("field must contain at least one variable");
+        }
         call.args.iter().filter(|a| !is_literal(a)).try_for_each(|a| self.expr(a))
     }
 

@@ -180,6 +180,7 @@ impl Place<'_> {
         let default = if m.database.is_none() { self.policy } else { None };
         let policy = self.policy(&database, m.retention_policy.as_deref(), default)?;
         Ok(match &m.name {
+            MeasurementName::Name(name) if name.is_empty() => return refuse("invalid measurement"),
             MeasurementName::Name(name) => {
                 let table = self.snapshot.table(&database, &policy, name);
                 table.map(|t| (Arc::from(name.as_str()), t)).into_iter().collect()

@@ -70,7 +70,7 @@ pub(crate) fn type_of(expr: &Expr, schema: &dyn Schema) -> Result<Type> {
         Expr::VarRef(v) => schema.column_type(&v.name),
         Expr::Call(call) => {
             let args = call.args.iter().map(|a| type_of(a, schema)).collect::<Result<Vec<_>>>()?;
-            call_type(call, &args)?
+            call_type(call, &args)
         }
         Expr::Binary(b) => {
             let lhs = type_of(&b.lhs, schema)?;
@@ -130,15 +130,9 @@ fn zero(t: DataType) -> Value {
     }
 }
 
-fn call_type(call: &Call, args: &[Type]) -> Result<Type> {
+fn call_type(call: &Call, args: &[Type]) -> Type {
     let first = args.first().copied().flatten();
-    let number = |t: Type, which: &str| match t {
-        None | Some(DataType::Float | DataType::Integer | DataType::Unsigned) => Ok(()),
-        Some(t) => {
-            refuse(format!("invalid argument type for the {which} argument in {}(): {}", call.name, t.name()))
-        }
-    };
-    Ok(match call.name.as_str() {
+    match call.name.as_str() {
         "mean"
         | "median"
         | "integral"
@@ -149,29 +143,6 @@ fn call_type(call: &Call, args: &[Type]) -> Result<Type> {
         | "holt_winters"
         | "holt_winters_with_fit" => Some(DataType::Float),
         "count" | "elapsed" => Some(DataType::Integer),
-        "sin" | "cos" | "tan" | "atan" | "exp" | "log" | "ln" | "log2" | "log10" | "sqrt" => {
-            number(first, "first")?;
-            Some(DataType::Float)
-        }
-        "asin" | "acos" => match first {
-            None | Some(DataType::Float) => Some(DataType::Float),
-            Some(t) => {
-                return refuse(format!(
-                    "invalid argument type for the first argument in {}(): {}",
-                    call.name,
-                    t.name()
-                ));
-            }
-        },
-        "atan2" | "pow" => {
-            number(first, "first")?;
-            number(args.get(1).copied().flatten(), "second")?;
-            Some(DataType::Float)
-        }
-        "abs" | "floor" | "ceil" | "round" => {
-            number(first, "first")?;
-            first
-        }
         name if name.ends_with("moving_average")
             || name.starts_with("kaufmans")
             || matches!(
@@ -182,5 +153,5 @@ fn call_type(call: &Call, args: &[Type]) -> Result<Type> {
             Some(DataType::Float)
         }
         _ => first,
-    })
+    }
 }

@@ -1,5 +1,6 @@
 //! SHOW statements.
 
+mod cardinality;
 mod fields;
 mod measurements;
 mod output;
@@ -8,8 +9,9 @@ mod series;
 mod sources;
 mod tags;
 
+pub(crate) use cardinality::cardinality;
 pub(crate) use fields::field_keys;
 pub(crate) use measurements::measurements;
-pub(crate) use policies::{databases, policies};
+pub(crate) use policies::{continuous_queries, databases, policies};
 pub(crate) use series::series;
 pub(crate) use tags::{tag_keys, tag_values};

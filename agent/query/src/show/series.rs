@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use weir_influxql::ast::ShowSeries;
 
 use super::output::{page, table, text};
-use super::sources::{condition, input, tables};
+use super::sources::{check_tag_operators, condition, input, tables};
 use crate::error::Result;
 use crate::exec::filter::Condition;
 use crate::result::Value;
@@ -16,6 +16,7 @@ pub(crate) fn series(s: &ShowSeries, session: &Session<'_>) -> Result<()> {
     let snapshot = session.snapshot()?;
     let all = tables(s.database.as_deref(), &s.sources, &*snapshot, session)?;
     let (condition, range) = condition(s.condition.as_ref(), session)?;
+    condition.as_ref().map_or(Ok(()), check_tag_operators)?;
     let mut keys: Vec<String> = Vec::new();
     for (name, tables) in &all {
         let mut here = BTreeSet::new();

@@ -69,7 +69,7 @@ pub(crate) fn tag_values(s: &ShowTagValues, session: &Session<'_>) -> Result<()>
 }
 
 /// The values that `key` has in `series`.
-fn values(table: &Arc<dyn Table>, key: &str, series: &[SeriesNo]) -> Vec<Arc<str>> {
+pub(crate) fn values(table: &Arc<dyn Table>, key: &str, series: &[SeriesNo]) -> Vec<Arc<str>> {
     let column = table.tag_column(key, series);
     let used: BTreeSet<u32> = column.ids.iter().copied().collect();
     used.iter().filter_map(|id| column.values.get(*id as usize)).filter(|v| !v.is_empty()).cloned().collect()

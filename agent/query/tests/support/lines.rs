@@ -52,7 +52,9 @@ fn line_end(text: &str) -> usize {
     let mut quoted = false;
     let mut fields = false;
     let mut escaped = false;
+    let mut before = ' ';
     for (i, c) in text.char_indices() {
+        let last = std::mem::replace(&mut before, c);
         if escaped {
             escaped = false;
             continue;
@@ -60,7 +62,7 @@ fn line_end(text: &str) -> usize {
         match c {
             '\\' => escaped = true,
             ' ' if !quoted => fields = true,
-            '"' if fields => quoted = !quoted,
+            '"' if fields && (quoted || last == '=') => quoted = !quoted,
             '\n' if !quoted => return i,
             _ => {}
         }
@@ -110,12 +112,14 @@ fn value(text: &str) -> Option<Field> {
 
 fn find(text: &str, separator: char, strings: bool) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
+    let mut before = ' ';
     for (i, c) in text.char_indices() {
+        let last = std::mem::replace(&mut before, c);
         if escaped {
             escaped = false;
         } else if c == '\\' {
             escaped = true;
-        } else if c == '"' && strings {
+        } else if c == '"' && strings && (quoted || last == '=') {
             quoted = !quoted;
         } else if c == separator && !quoted {
             return Some(i);

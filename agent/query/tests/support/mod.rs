@@ -45,7 +45,9 @@ impl Server {
     pub fn new(now: i64) -> Self {
         let store = MemoryStore::new();
         let shared = Arc::new(store.clone());
-        let engine = Engine::new(shared.clone(), shared, Arc::new(FixedClock(now)), Default::default());
+        let engine =
+            Engine::new(shared.clone(), shared.clone(), Arc::new(FixedClock(now)), Default::default());
+        let engine = engine.with_writer(shared);
         Self { store, engine }
     }
 
