@@ -1,9 +1,10 @@
 //! Gathers the rows of a series from the arenas, and puts their values into columns.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use weir_model::read::{Column, ReadContext, ReadError, Strings, Validity, Values};
 use weir_model::{FieldType, TimeRange};
 
@@ -15,6 +16,9 @@ use crate::memtable::{Block, Column as BlockColumn};
 const CHECK_EVERY: usize = 4_096;
 /// The block lacks the field.
 const NO_COLUMN: u32 = u32::MAX;
+
+/// By address of a block. Looked up for every row, so with a fast hash.
+type Known = HashMap<usize, u32, FixedState>;
 
 /// Where a row is.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,7 @@ pub(super) struct ArenaReader {
     /// By time; of equal times the later ones last.
     pub(super) rows: Vec<RowRef>,
     /// For each block (by address; the view keeps them alive) where its columns for the asked fields stand in `columns`.
-    blocks: HashMap<usize, u32>,
+    blocks: Known,
     columns: Vec<u32>,
     /// Bytes counted against the query.
     pub(super) charged: u64,
@@ -133,7 +137,7 @@ impl ArenaReader {
 
 /// Where the columns of a block for the asked fields stand in `columns`.
 fn columns_of(
-    blocks: &mut HashMap<usize, u32>,
+    blocks: &mut Known,
     columns: &mut Vec<u32>,
     block: &Arc<Block>,
     fields: &[Option<GroupField>],

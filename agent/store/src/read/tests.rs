@@ -164,7 +164,7 @@ fn random_fields(random: &mut Random) -> Vec<&'static str> {
 
 #[test]
 fn scans_equal_a_plain_map() {
-    with_random_stores(0..12, |store, model, random| {
+    with_random_stores(0..8, |store, model, random| {
         let snapshot = store.snapshot().unwrap();
         for measurement in ["m0", "m1"] {
             let Some(table) = snapshot.table("db", "autogen", measurement) else {
@@ -201,7 +201,7 @@ fn scans_equal_a_plain_map() {
 
 #[test]
 fn summaries_and_points_together_make_up_the_whole() {
-    with_random_stores(100..108, |store, model, random| {
+    with_random_stores(100..105, |store, model, random| {
         let snapshot = store.snapshot().unwrap();
         let Some(table) = snapshot.table("db", "autogen", "m0") else { return };
         let (range, fields) = (random_range(random), ["f0", "f1", "f4"]);
@@ -272,7 +272,7 @@ fn summaries_answer_what_lies_alone_in_a_file() {
 
 #[test]
 fn with_points_in_is_exact() {
-    with_random_stores(200..208, |store, model, random| {
+    with_random_stores(200..205, |store, model, random| {
         let snapshot = store.snapshot().unwrap();
         let Some(table) = snapshot.table("db", "autogen", "m1") else { return };
         let series = all_series(&*table, TimeRange::ALL);
