@@ -73,6 +73,8 @@ struct Window {
     /// Index of the open block, [`NONE`] if there is none, valid in batch `batch`.
     block: u32,
     batch: u64,
+    /// Rows and fields of the block before: the next one is likely to be as large.
+    hint: (usize, usize),
 }
 
 /// A measurement as the driver numbers it. Names stay; ids are looked up again when the catalog says that cached things went stale.
@@ -110,6 +112,8 @@ struct OpenBlock {
     /// Whether some cell is null.
     has_nulls: bool,
     values: usize,
+    /// Template and window, for the size hint.
+    home: (u32, u32),
 }
 
 impl OpenBlock {
@@ -161,6 +165,8 @@ pub struct BatchBuilder {
     open: Vec<OpenBlock>,
     points: u64,
     bytes: u64,
+    /// Size at which the charge must grow or the batch be cut.
+    grow_at: u64,
     charge: Option<Charge>,
     must_commit: bool,
     ticket: Ticket,
@@ -199,6 +205,7 @@ impl BatchBuilder {
             open: Vec::new(),
             points: 0,
             bytes: 0,
+            grow_at: 0,
             charge: None,
             must_commit: false,
             ticket: Ticket::default(),
@@ -253,6 +260,7 @@ impl BatchBuilder {
         self.open.clear();
         self.points = 0;
         self.bytes = 0;
+        self.grow_at = 0;
         self.charge = None;
         self.must_commit = false;
         self.failed = None;
@@ -285,6 +293,12 @@ impl BatchBuilder {
     /// What went wrong while it was built.
     pub(crate) fn finish(&mut self) -> Result<Option<Batch>, WriteError> {
         let failed = self.failed.take();
+        for block in &self.open {
+            let template = self.templates.get_mut(block.home.0 as usize);
+            if let Some(window) = template.and_then(|t| t.windows.get_mut(block.home.1 as usize)) {
+                window.hint = (block.rows.len(), block.keys.len());
+            }
+        }
         let blocks: Vec<Rows> = self.open.drain(..).map(|b| b.rows).filter(|r| !r.is_empty()).collect();
         let points = self.points;
         let charge = self.charge.take();
@@ -305,11 +319,13 @@ impl BatchBuilder {
         }))
     }
 
+    #[inline]
     fn reset_point(&mut self) {
         self.staged.clear();
         self.text.clear();
     }
 
+    #[inline]
     fn stage(&mut self, slot: Slot, field_type: FieldType, scale: u8, bits: u64) {
         self.staged.push(Staged { key: slot.0 << 3 | field_type as u32, scale, bits });
     }
@@ -458,7 +474,14 @@ impl BatchBuilder {
             template.windows.clear();
         }
         template.current = template.windows.len();
-        template.windows.push(Window { range, group, fields: Vec::new(), block: NONE, batch: 0 });
+        template.windows.push(Window {
+            range,
+            group,
+            fields: Vec::new(),
+            block: NONE,
+            batch: 0,
+            hint: (0, 0),
+        });
         Ok(Some(template.current))
     }
 
@@ -523,6 +546,7 @@ impl BatchBuilder {
     fn place(&mut self, window: usize, measurement: MeasurementId, time: i64, series: &Arc<PolicySeries>) {
         let template = &mut self.templates[self.template as usize];
         let slots = template.slots.len();
+        let window_at = window;
         let window = &mut template.windows[window];
         let is_open = window.block != NONE && window.batch == self.batch_no;
         let found = if is_open { self.open.get_mut(window.block as usize) } else { None };
@@ -544,10 +568,11 @@ impl BatchBuilder {
                         policy: series.policy,
                         group: window.group,
                         measurement,
-                        slots: Vec::new(),
-                        times: Vec::new(),
-                        columns: Vec::new(),
+                        slots: Vec::with_capacity(window.hint.0),
+                        times: Vec::with_capacity(window.hint.0),
+                        columns: Vec::with_capacity(window.hint.1),
                     },
+                    home: (self.template, window_at as u32),
                     keys: Vec::new(),
                     column_of: vec![NONE; slots],
                     has_nulls: false,
@@ -566,7 +591,8 @@ impl BatchBuilder {
                 let Some((field_type, id)) = window.fields[field.slot() as usize] else { continue };
                 *column = block.keys.len() as u32;
                 block.keys.push(field.key);
-                let mut new = Column::new(id, field_type);
+                let mut new =
+                    Column::with_capacity(id, field_type, if before == 0 { window.hint.0 } else { 0 });
                 new.push_nulls(before);
                 block.has_nulls |= before > 0;
                 block.rows.columns.push(new);
@@ -592,8 +618,16 @@ impl BatchBuilder {
     }
 
     /// Counts memory of the batch; asks for a commit when it is enough or when there is no more.
+    #[inline]
     fn grow(&mut self, bytes: u64) {
         self.bytes += bytes;
+        if self.bytes >= self.grow_at {
+            self.grow_charge();
+        }
+    }
+
+    #[cold]
+    fn grow_charge(&mut self) {
         let Some(charge) = &mut self.charge else { return };
         if self.bytes > charge.bytes() {
             let more = RESERVE_STEP.max(self.bytes - charge.bytes());
@@ -602,9 +636,12 @@ impl BatchBuilder {
                 self.must_commit = true;
             }
         }
-        if self.bytes >= self.shared.options.cut_bytes() {
+        let cut = self.shared.options.cut_bytes();
+        if self.bytes >= cut {
             self.must_commit = true;
         }
+        // Beyond the cut every line comes here; the driver commits at the next opportunity.
+        self.grow_at = (charge.bytes() + 1).min(cut);
     }
 }
 

@@ -43,11 +43,17 @@ impl Column {
     /// An empty column.
     #[must_use]
     pub fn new(field: FieldId, field_type: FieldType) -> Self {
+        Self::with_capacity(field, field_type, 0)
+    }
+
+    /// An empty column with room for `rows` values.
+    #[must_use]
+    pub(crate) fn with_capacity(field: FieldId, field_type: FieldType, rows: usize) -> Self {
         let values = match field_type {
-            FieldType::Float => Values::Float(Vec::new()),
-            FieldType::Integer => Values::Integer(Vec::new()),
-            FieldType::Unsigned => Values::Unsigned(Vec::new()),
-            FieldType::Boolean => Values::Boolean(Vec::new()),
+            FieldType::Float => Values::Float(Vec::with_capacity(rows)),
+            FieldType::Integer => Values::Integer(Vec::with_capacity(rows)),
+            FieldType::Unsigned => Values::Unsigned(Vec::with_capacity(rows)),
+            FieldType::Boolean => Values::Boolean(Vec::with_capacity(rows)),
             FieldType::String => Values::String(weir_model::read::Strings::new()),
         };
         Self { field, values, valid: Validity::All, scale: 0 }

@@ -258,22 +258,17 @@ fn encode(batch: &Batch, records: &mut Group) -> Vec<u32> {
 
 /// Encodes definitions of some slots.
 pub(crate) fn push_definitions(series: &crate::version::PolicySeries, slots: &[u32], records: &mut Group) {
-    let mut keys = String::new();
-    let mut entries = Vec::with_capacity(slots.len());
-    for &slot in slots {
-        let start = keys.len();
-        let (Some(id), Some(measurement)) =
-            (series.index.durable_id(slot), series.index.measurement_id(slot))
-        else {
-            continue;
-        };
-        series.index.write_canonical_key(slot, &mut keys);
-        entries.push((id, measurement, start..keys.len()));
-    }
-    let definitions = entries.into_iter().map(|(series, measurement, range)| Definition {
-        series,
-        measurement,
-        key: keys.get(range).unwrap_or_default(),
+    let index = &series.index;
+    let entries: Vec<_> = slots
+        .iter()
+        .filter_map(|&slot| {
+            Some((index.durable_id(slot)?, index.measurement_id(slot)?, index.canonical_key(slot)?))
+        })
+        .collect();
+    let definitions = entries.iter().map(|(series, measurement, key)| Definition {
+        series: *series,
+        measurement: *measurement,
+        key: key.as_str(),
     });
     records.push_definitions(series.policy.0, definitions);
 }
