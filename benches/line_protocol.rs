@@ -90,11 +90,15 @@ fn body(fields: usize, mut value: impl FnMut(&mut String, u64)) -> String {
 
 fn line_protocol(c: &mut Criterion) {
     let sets = [
-        ("10_ints", 10, body(10, |out, n| drop(write!(out, "{}i", n % 101)))),
-        ("10_two_decimals", 10, body(10, |out, n| drop(write!(out, "{}.{:02}", n % 100, n / 100 % 100)))),
-        ("10_full_floats", 10, body(10, |out, n| drop(write!(out, "{}", n as f64 / 7e7)))),
-        ("10_strings", 10, body(10, |out, n| drop(write!(out, "\"state {}\"", n % 1_000)))),
-        ("1_int", 1, body(1, |out, n| drop(write!(out, "{}i", n % 101)))),
+        ("10_ints", 10, body(10, |out, n| write!(out, "{}i", n % 101).unwrap_or_default())),
+        (
+            "10_two_decimals",
+            10,
+            body(10, |out, n| write!(out, "{}.{:02}", n % 100, n / 100 % 100).unwrap_or_default()),
+        ),
+        ("10_full_floats", 10, body(10, |out, n| write!(out, "{}", n as f64 / 7e7).unwrap_or_default())),
+        ("10_strings", 10, body(10, |out, n| write!(out, "\"state {}\"", n % 1_000).unwrap_or_default())),
+        ("1_int", 1, body(1, |out, n| write!(out, "{}i", n % 101).unwrap_or_default())),
     ];
     let options =
         Options { precision: Precision::Nanosecond, default_time: 0, rules: Rules::INFLUX1, first_line: 1 };

@@ -4,6 +4,7 @@
 //! so that a line with several faults is refused for the same one.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use weir_model::{FieldValue, Precision};
 
@@ -339,20 +340,22 @@ fn merge_duplicates(fields: &mut Vec<Field<'_>>) -> Result<(), ErrorKind> {
     if names.windows(2).all(|w| w[0] != w[1]) {
         return Ok(());
     }
-    let mut i = 0;
-    while i < fields.len() {
-        while let Some(j) = (i + 1..fields.len()).find(|&j| fields[j].name == fields[i].name) {
-            let later = fields.remove(j);
-            let (first, later_type) =
-                (fields[i].value.as_field_value().field_type(), later.value.as_field_value().field_type());
-            if first != later_type {
-                let field = shown(later.name.as_bytes());
-                return Err(ErrorKind::DuplicateField { field, first, later: later_type });
-            }
-            fields[i].value = later.value;
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<Field<'_>> = Vec::with_capacity(fields.len());
+    for field in fields.drain(..) {
+        let place = *places.entry(field.name.to_string()).or_insert(merged.len());
+        let Some(first) = merged.get_mut(place) else {
+            merged.push(field);
+            continue;
+        };
+        let types = (first.value.as_field_value().field_type(), field.value.as_field_value().field_type());
+        if types.0 != types.1 {
+            let field = shown(field.name.as_bytes());
+            return Err(ErrorKind::DuplicateField { field, first: types.0, later: types.1 });
         }
-        i += 1;
+        first.value = field.value;
     }
+    *fields = merged;
     Ok(())
 }
 
@@ -399,13 +402,19 @@ fn check_name(name: &str) -> Result<(), ErrorKind> {
 }
 
 fn check_clash(tags: &[(Cow<'_, str>, Cow<'_, str>)], fields: &[Field<'_>]) -> Result<(), ErrorKind> {
-    for field in fields {
-        if tags.iter().any(|(key, _)| *key == field.name) {
+    // Few tags are the rule; with many, comparing each with each would be a way to keep a core busy.
+    let many: Option<HashSet<&str>> = (tags.len() > 32).then(|| tags.iter().map(|(key, _)| &**key).collect());
+    let is_tag = |name: &str| match &many {
+        Some(keys) => keys.contains(name),
+        None => tags.iter().any(|(key, _)| *key == name),
+    };
+    match fields.iter().find(|field| is_tag(&field.name)) {
+        Some(field) => {
             let given = field.value.as_field_value().field_type();
-            return Err(ErrorKind::TagAndField { name: shown(field.name.as_bytes()), given });
+            Err(ErrorKind::TagAndField { name: shown(field.name.as_bytes()), given })
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn shown(token: &[u8]) -> String {

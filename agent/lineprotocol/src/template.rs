@@ -1,11 +1,18 @@
 //! The fields a measurement is known to have, in the order in which they tend to come.
 
+use std::collections::{HashMap, HashSet};
+
+use memchr::memchr;
 use weir_model::sink::Slot;
 
 /// Most fields that one template knows; those beyond are always read plainly.
 const FIELDS_MAX: usize = 4_096;
 /// Longest spelling (name and `=`) that is compared as one word.
 const WORD: usize = 16;
+/// Entries that are searched one after the other.
+const SEARCHED_MAX: usize = 64;
+/// Most tag keys that one template knows.
+const TAG_KEYS_MAX: usize = 4_096;
 /// Longest name that is known. With keys of [`KEY_LEN_KNOWN_MAX`](crate::fast::KEY_LEN_KNOWN_MAX) no known field makes a key too long.
 const NAME_LEN_KNOWN_MAX: usize = 1_024;
 
@@ -15,8 +22,12 @@ pub(crate) struct Template {
     entries: Vec<Entry>,
     /// The field that came first last time.
     first: usize,
+    /// Entries by name as written.
+    by_name: HashMap<Box<[u8]>, usize>,
     /// Tag keys that were seen with this measurement; kept only where a name must not be both.
-    tag_keys: Vec<Box<str>>,
+    tag_keys: HashSet<Box<str>>,
+    /// There are too many tag keys to keep: every field may be one.
+    any_tag: bool,
 }
 
 /// One field.
@@ -94,7 +105,12 @@ impl Template {
     /// Finds the field spelled at `at` and expects it there next time.
     #[cold]
     fn search(&mut self, cursor: &Cursor, body: &[u8], at: usize) -> Option<usize> {
-        let index = self.entries.iter().position(|e| e.matches(body, at))?;
+        let index = if self.entries.len() <= SEARCHED_MAX {
+            self.entries.iter().position(|e| e.matches(body, at))?
+        } else {
+            let rest = body.get(at..)?;
+            *self.by_name.get(&rest[..memchr(b'=', rest)?])?
+        };
         self.follow(cursor.last, index);
         Some(index)
     }
@@ -114,12 +130,10 @@ impl Template {
         name: &str,
         ask: impl FnOnce() -> Slot,
     ) -> Slot {
-        let known = self.entries.iter().position(|e| e.spelling.strip_suffix(b"=") == Some(raw));
-        let index = match known {
-            Some(index) => index,
+        let index = match self.by_name.get(raw) {
+            Some(&index) => index,
             None => {
-                // Another spelling of a known name has its slot.
-                let slot = self.entries.iter().find(|e| *e.name == *name).map_or_else(ask, |e| e.slot);
+                let slot = ask();
                 // A name with a (hidden) line feed would upset the count of lines.
                 let is_odd = raw.len() > NAME_LEN_KNOWN_MAX || raw.contains(&b'\n');
                 if self.entries.len() >= FIELDS_MAX || is_odd {
@@ -135,13 +149,13 @@ impl Template {
     }
 
     /// Notes that lines of this measurement have the tag `key`: a field of that name is then left to the plain path.
-    pub(crate) fn learn_tag(&mut self, place: usize, key: &str) {
-        if self.tag_keys.get(place).is_some_and(|k| **k == *key) || self.tag_keys.iter().any(|k| **k == *key)
-        {
+    pub(crate) fn learn_tag(&mut self, key: &str) {
+        if self.any_tag || self.tag_keys.contains(key) {
             return;
         }
-        self.tag_keys.push(key.into());
-        for entry in self.entries.iter_mut().filter(|e| *e.name == *key) {
+        self.any_tag = self.tag_keys.len() >= TAG_KEYS_MAX;
+        self.tag_keys.insert(key.into());
+        for entry in self.entries.iter_mut().filter(|e| self.any_tag || *e.name == *key) {
             entry.is_tag_too = true;
         }
     }
@@ -155,10 +169,11 @@ impl Template {
             *m = 0xff;
         }
         let index = self.entries.len();
+        self.by_name.insert(raw.into(), index);
         self.entries.push(Entry {
             expected: u128::from_le_bytes(bytes),
             mask: u128::from_le_bytes(mask),
-            is_tag_too: self.tag_keys.iter().any(|k| **k == *name),
+            is_tag_too: self.any_tag || self.tag_keys.contains(name),
             spelling,
             slot,
             next: index + 1,

@@ -301,6 +301,58 @@ fn a_refusal_of_the_sink_is_an_error_of_its_line() {
     assert_eq!(lines, [(2, "m v=1 13"), (3, "no v=1 1"), (5, "m v=1 13")]);
 }
 
+#[test]
+fn wide_lines_take_time_in_proportion() {
+    use std::fmt::Write as _;
+    let mut body = String::from("m,k=a v=0");
+    (0..3_000).for_each(|i| write!(body, ",f{}=1,dup=2", i * 7 % 3_000).unwrap());
+    body.push_str(" 1\nm,k=a v=0");
+    (0..3_000).for_each(|i| write!(body, ",f{}=1", i * 11 % 3_000).unwrap());
+    body.push_str(" 2\nm v=0");
+    (0..300_000).for_each(|i| write!(body, ",g{i}=1,dup=2").unwrap());
+    body.push_str(" 3\nm");
+    (0..7_000).for_each(|i| write!(body, ",t{i}=1").unwrap());
+    (0..7_000).for_each(|i| write!(body, "{}h{i}=1", if i == 0 { ' ' } else { ',' }).unwrap());
+    let (mut parser, mut sink, mut errors) = (Parser::new(), Counting::default(), ErrorList::new(9));
+    for _ in 0..2 {
+        parser.parse(body.as_bytes(), &IOX, &mut sink, &mut errors);
+    }
+    assert_eq!((errors.total(), sink.ended), (0, 2 * (3_002 + 3_001 + 300_002 + 7_000)));
+}
+
+/// Counts values; knows no keys.
+#[derive(Default)]
+struct Counting {
+    started: u32,
+    ended: u32,
+}
+
+impl weir_model::PointSink for Counting {
+    fn key(&mut self, raw: &[u8]) -> Option<weir_model::TemplateId> {
+        (raw == b"m,k=a").then_some(weir_model::TemplateId(0))
+    }
+    fn define(&mut self, _: &[u8], _: &str, _: &[(&str, &str)]) -> Result<weir_model::TemplateId, Refusal> {
+        Ok(weir_model::TemplateId(0))
+    }
+    fn slot(&mut self, _: &str) -> weir_model::sink::Slot {
+        weir_model::sink::Slot(0)
+    }
+    fn float(&mut self, _: weir_model::sink::Slot, _: f64, _: Option<weir_model::Decimal>) {
+        self.started += 1;
+    }
+    fn integer(&mut self, _: weir_model::sink::Slot, _: i64) {}
+    fn unsigned(&mut self, _: weir_model::sink::Slot, _: u64) {}
+    fn boolean(&mut self, _: weir_model::sink::Slot, _: bool) {}
+    fn string(&mut self, _: weir_model::sink::Slot, _: &str) {}
+    fn end(&mut self, _: i64) -> Result<(), Refusal> {
+        self.ended += std::mem::take(&mut self.started);
+        Ok(())
+    }
+    fn abandon(&mut self) {
+        self.started = 0;
+    }
+}
+
 /// Pieces that make lines, sound and broken.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
