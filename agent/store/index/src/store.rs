@@ -22,6 +22,8 @@ const CHUNK: usize = 1_024;
 /// Most orders of sections that are told apart. Senders have a handful; a client that shuffles its tags gets
 /// its spellings kept in full.
 const ORDERS_MAX: usize = 4_096;
+/// Most tags of an order: longer ones would let a client fill memory with them.
+const ORDER_LEN_MAX: usize = 256;
 
 /// A slot, half a cache line. Written before the slot is published, except `key` (when its measurement goes) and `note`.
 #[derive(Debug, Default)]
