@@ -121,9 +121,11 @@ impl ArenaReader {
             ends.push(found.len());
         }
         for (f, (field, to)) in fields.iter().zip(&mut out.columns).enumerate() {
-            // Null unless filled.
-            to.values = Values::Absent;
-            let Some(field) = field else { continue };
+            let Some(field) = field else {
+                // Emptied values would be shorter than the times.
+                to.values = Values::Absent;
+                continue;
+            };
             fill(
                 &found,
                 &ends,
@@ -152,7 +154,10 @@ fn columns_of(
     })
 }
 
-/// Fills one column: for each time the value of the latest row that has one.
+/// The column of a block and the row in it where a value stands.
+type Picked<'a> = Option<(&'a BlockColumn, usize)>;
+
+/// Fills one column: for each time the value of the latest row that has one. Keeps the memory of `out`.
 fn fill(
     rows: &[(&Block, usize, u32)],
     ends: &[usize],
@@ -160,36 +165,34 @@ fn fill(
     field_type: FieldType,
     out: &mut Column,
 ) {
-    let mut start = 0;
-    let picked: Vec<Picked<'_>> = ends
-        .iter()
-        .map(|&end| {
-            let same_time = rows.get(start..end).unwrap_or_default();
-            start = end;
-            same_time.iter().rev().find_map(|&(block, at, columns)| {
-                let column = block.rows.columns.get(column_of(columns)? as usize)?;
-                column.valid.is_valid(at).then_some((column, at))
-            })
+    let pick = |same_time: Range<usize>| -> Picked<'_> {
+        let same_time = rows.get(same_time).unwrap_or_default();
+        same_time.iter().rev().find_map(|&(block, at, columns)| {
+            let column = block.rows.columns.get(column_of(columns)? as usize)?;
+            column.valid.is_valid(at).then_some((column, at))
         })
-        .collect();
-    let valid = picked.iter().filter(|value| value.is_some()).count();
-    if valid == 0 {
-        return;
-    }
+    };
+    let picked = || {
+        let mut start = 0;
+        ends.iter().map(move |&end| std::mem::replace(&mut start, end)..end).map(pick)
+    };
+    let mut valid = 0;
     macro_rules! list {
-        ($kind:path) => {
-            $kind(
-                picked
-                    .iter()
-                    .map(|value| match value {
-                        Some((BlockColumn { values: $kind(list), .. }, at)) => {
-                            list.get(*at).copied().unwrap_or_default()
-                        }
-                        _ => Default::default(),
-                    })
-                    .collect(),
-            )
-        };
+        ($kind:path) => {{
+            let mut list = match std::mem::take(&mut out.values) {
+                $kind(list) => list,
+                _ => Vec::new(),
+            };
+            list.clear();
+            list.extend(picked().map(|value| match value {
+                Some((BlockColumn { values: $kind(from), .. }, at)) => {
+                    valid += 1;
+                    from.get(at).copied().unwrap_or_default()
+                }
+                _ => Default::default(),
+            }));
+            $kind(list)
+        }};
     }
     out.values = match field_type {
         FieldType::Float => list!(Values::Float),
@@ -198,10 +201,11 @@ fn fill(
         FieldType::Boolean => list!(Values::Boolean),
         FieldType::String => {
             let mut strings = Strings::new();
-            for value in &picked {
+            for value in picked() {
                 strings.push(match value {
-                    Some((BlockColumn { values: Values::String(list), .. }, at)) => {
-                        list.get(*at).unwrap_or_default()
+                    Some((BlockColumn { values: Values::String(from), .. }, at)) => {
+                        valid += 1;
+                        from.get(at).unwrap_or_default()
                     }
                     _ => "",
                 });
@@ -209,12 +213,11 @@ fn fill(
             Values::String(strings)
         }
     };
-    out.valid = if valid == picked.len() {
+    out.valid = if valid == ends.len() {
         Validity::All
+    } else if valid == 0 {
+        Validity::None
     } else {
-        bits(picked.iter().map(Option::is_some), picked.len())
+        bits(picked().map(|value| value.is_some()), ends.len())
     };
 }
-
-/// The column of a block and the row in it where a value stands.
-type Picked<'a> = Option<(&'a BlockColumn, usize)>;
