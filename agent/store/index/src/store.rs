@@ -156,7 +156,8 @@ impl SeriesStore {
             return Some(SectionOrder::SAME);
         }
         let mut composed = Vec::with_capacity(canonical.len());
-        if spelling.len() != canonical.len()
+        if from.len() > ORDER_LEN_MAX
+            || spelling.len() != canonical.len()
             || !reorder(spelling, from, &mut composed)
             || composed != canonical
         {
