@@ -146,6 +146,14 @@ impl Leaves<'_> {
         }
         let bytes = std::cell::Cell::new(0);
         match task {
+            Task::Series(source, series) if self.at_the_edge(pass) => {
+                for no in *series {
+                    self.edge(source, *no, (first, &refs), pass.len(), &mut |block| {
+                        feed.block(block, states)
+                    })?;
+                }
+                charge(&bytes, pass, states, self.run)?;
+            }
             Task::Series(source, series) => {
                 let plain = summaries
                     && windows.zone.is_none()
@@ -208,6 +216,57 @@ impl Leaves<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether all leaves of the pass want the first, or all the last, value of the whole range: then a series need not be read
+    /// further than to there.
+    fn at_the_edge(&self, pass: &[usize]) -> bool {
+        let all = |func: Func| {
+            pass.iter()
+                .all(|i| self.leaves[*i].windows.every == 0 && self.leaves[*i].func == LeafFunc::Bin(func))
+        };
+        all(Func::First) || all(Func::Last)
+    }
+
+    /// Reads one series from the wanted end until the first `wanted` columns have had a value.
+    fn edge(
+        &self,
+        source: &Arc<TableSource<'_>>,
+        no: SeriesNo,
+        (leaf, refs): (&Leaf, &[Ref]),
+        wanted: usize,
+        feed: &mut dyn FnMut(&Block),
+    ) -> Result<()> {
+        let descending = leaf.func == LeafFunc::Bin(Func::Last);
+        let request = Request {
+            refs,
+            range: TimeRange::new(leaf.windows.start, leaf.windows.end),
+            descending,
+            skip_empty: false,
+            summaries: None,
+            context: &self.run.context,
+        };
+        let mut reader = SeriesReader::open(source, &[no], &request)?;
+        let mut found = vec![false; wanted];
+        while let Some(Item::Rows(block)) = reader.next()? {
+            self.run.count_points(block.times.len())?;
+            for (found, column) in found.iter_mut().zip(&block.columns) {
+                *found |= match column {
+                    Col::Data(c) => c.valid.count(block.times.len()) > 0,
+                    Col::Same(_) => true,
+                    Col::Null => false,
+                };
+            }
+            if descending {
+                feed(&reversed(&block, refs))
+            } else {
+                feed(&block)
+            }
+            if found.iter().all(|f| *f) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The points of `plan` for a group.

@@ -212,32 +212,26 @@ impl<T: Num> Bins<T> {
                 }
             }
             Func::Spread => {
-                let (mut low, mut high) = if bin.n > 0 {
-                    (bin.a, bin.b)
+                let found = if all {
+                    lanes(slice, |a, b| a < b).zip(lanes(slice, |a, b| a > b))
                 } else {
-                    let first = each.next().map_or(T::default(), |r| values[r]);
-                    (first, first)
+                    let first = each.next().map(|r| (values[r], values[r]));
+                    first.map(|f| each.fold(f, |(low, high), r| widen((low, high), values[r])))
                 };
-                let mut widen = |v: T| {
-                    if v < low {
-                        low = v;
-                    }
-                    if v > high {
-                        high = v;
-                    }
-                };
-                if all {
-                    slice.iter().for_each(|v| widen(*v))
-                } else {
-                    each.for_each(|r| widen(values[r]))
+                if let Some((low, high)) = found {
+                    (bin.a, bin.b) =
+                        if bin.n == 0 { (low, high) } else { widen(widen((bin.a, bin.b), low), high) };
                 }
-                (bin.a, bin.b) = (low, high);
             }
             Func::Min | Func::Max | Func::First | Func::Last => {
                 let better = |v: T, than: T| if func == Func::Min { v < than } else { v > than };
                 let row = match func {
                     Func::First => each.next(),
                     Func::Last => rows.clone().rev().find(|r| all || valid.is_valid(*r)),
+                    _ if all => {
+                        let best = lanes(slice, better);
+                        best.and_then(|b| slice.iter().position(|v| *v == b)).map(|at| rows.start + at)
+                    }
                     _ => {
                         let first = each.next();
                         first.map(|first| {
@@ -352,6 +346,25 @@ impl<T: Num> Bins<T> {
     }
 }
 
+fn widen<T: PartialOrd + Copy>((low, high): (T, T), v: T) -> (T, T) {
+    (if v < low { v } else { low }, if v > high { v } else { high })
+}
+
+/// The value that `better` prefers to all others, found in eight lanes, which the compiler turns into vector instructions.
+fn lanes<T: Copy>(values: &[T], better: impl Fn(T, T) -> bool) -> Option<T> {
+    let pick = |a: T, b: T| if better(a, b) { a } else { b };
+    let first = *values.first()?;
+    let mut best = [first; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for (b, v) in best.iter_mut().zip(chunk) {
+            *b = pick(*v, *b);
+        }
+    }
+    let rest = rest.iter().fold(first, |b, v| pick(*v, b));
+    Some(best.into_iter().fold(rest, |b, v| pick(v, b)))
+}
+
 /// Whether a candidate takes the place of the chosen point: smaller, larger, earlier, later. Of equal values the earlier point
 /// stays; of equal times the larger value.
 fn wins<T: PartialOrd>(func: Func, new: (i64, T), old: (i64, T)) -> bool {
@@ -445,6 +458,16 @@ mod tests {
         let runs: &[(i64, &[i64], &[f64])] = &[(0, &[4, 5], &[1.0, 1.0]), (0, &[2, 3], &[1.0, 1.0])];
         assert_eq!(fill(Func::Min, runs), [(0, 2, Value::Float(1.0))]);
         assert_eq!(fill(Func::Max, runs), [(0, 2, Value::Float(1.0))]);
+    }
+
+    #[test]
+    fn lanes_find_what_a_loop_finds() {
+        for len in [1, 7, 8, 9, 64, 100] {
+            let values: Vec<f64> = (0..len).map(|i| f64::from(i * 7919 % 101) - 50.0).collect();
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            assert_eq!(lanes(&values, |a, b| a < b), Some(low));
+        }
+        assert_eq!(lanes::<i64>(&[], |a, b| a < b), None);
     }
 
     #[test]

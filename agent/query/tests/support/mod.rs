@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod lines;
+pub mod summaries;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
