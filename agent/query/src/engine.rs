@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use weir_influxql::{Query, Statement};
@@ -14,6 +13,7 @@ use crate::error::{QueryError, Result};
 use crate::exec::pool::Pool;
 use crate::into::PointWriter;
 use crate::result::{Level, Message, Piece};
+use crate::running::{Registry, Running};
 use crate::statement::{self, Session};
 use crate::stream::{ResultStream, queue};
 use crate::threads::Threads;
@@ -91,7 +91,7 @@ pub(crate) struct Parts {
     pub(crate) options: EngineOptions,
     pub(crate) pool: Arc<Pool>,
     pub(crate) writer: Option<Arc<dyn PointWriter>>,
-    running: AtomicUsize,
+    pub(crate) running: Registry,
 }
 
 impl Engine {
@@ -106,8 +106,7 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores() } else { options.threads };
         let pool = Arc::new(Pool::new(threads));
-        let running = AtomicUsize::new(0);
-        let parts = Parts { source, admin, clock, options, pool, writer: None, running };
+        let parts = Parts { source, admin, clock, options, pool, writer: None, running: Registry::default() };
         Self { parts: Arc::new(parts), threads: Threads::default() }
     }
 
@@ -122,7 +121,7 @@ impl Engine {
             options: options.clone(),
             pool: Arc::clone(pool),
             writer: Some(writer),
-            running: AtomicUsize::new(0),
+            running: Registry::default(),
         };
         Self { parts: Arc::new(parts), threads: self.threads }
     }
@@ -137,31 +136,41 @@ impl Engine {
         let reading = Arc::new(ReadContext::new(memory));
         let (sender, stream) = queue(Arc::clone(&reading));
         let parts = Arc::clone(&self.parts);
-        let running = self.parts.running.fetch_add(1, Ordering::AcqRel) + 1;
-        let guard = Guard(Arc::clone(&parts));
+        let texts: Vec<String> = query.statements.iter().map(ToString::to_string).collect();
+        let running = Running {
+            text: texts.join("; ").into(),
+            database: context.database.clone().unwrap_or_default(),
+            started: parts.clock.monotonic_ns(),
+            context: Arc::clone(&reading),
+        };
         let max = options.concurrent_queries_max;
-        if max > 0 && running > max {
-            let text = format!("max-concurrent-queries limit exceeded({running}, {max})");
-            drop(guard);
-            for id in 0..query.statements.len() {
-                sender.send_always(Piece::Statement { id });
-                sender.send_always(Piece::Error(if id == 0 {
-                    text.as_str().into()
-                } else {
-                    NOT_EXECUTED.into()
-                }));
-                sender.send_always(Piece::End);
+        let id = match parts.running.add(running, max) {
+            Ok(id) => id,
+            Err(count) => {
+                let text = format!("max-concurrent-queries limit exceeded({count}, {max})");
+                for id in 0..query.statements.len() {
+                    let text = if id == 0 { text.as_str() } else { NOT_EXECUTED };
+                    sender.send_always(Piece::Statement { id });
+                    sender.send_always(Piece::Error(text.into()));
+                    sender.send_always(Piece::End);
+                }
+                return stream;
             }
-            return stream;
-        }
+        };
+        let guard = Guard { parts: Arc::clone(&parts), id };
         let deadline = (!options.timeout.is_zero()).then(|| {
             let now = parts.clock.monotonic_ns();
             now.saturating_add(u64::try_from(options.timeout.as_nanos()).unwrap_or(u64::MAX))
         });
         self.threads.run(Box::new(move || {
             let guard = guard;
-            let session =
-                Session { parts: &guard.0, context: &context, reading: &reading, sender: &sender, deadline };
+            let session = Session {
+                parts: &guard.parts,
+                context: &context,
+                reading: &reading,
+                sender: &sender,
+                deadline,
+            };
             run_all(query, &session);
         }));
         stream
@@ -170,12 +179,15 @@ impl Engine {
 
 const NOT_EXECUTED: &str = "not executed";
 
-/// Counts a running query until it is dropped.
-struct Guard(Arc<Parts>);
+/// Keeps a query among the running ones until it is dropped.
+struct Guard {
+    parts: Arc<Parts>,
+    id: u64,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.parts.running.remove(self.id);
     }
 }
 

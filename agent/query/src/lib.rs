@@ -17,6 +17,7 @@ mod exec;
 mod into;
 mod manage;
 mod plan;
+mod running;
 mod select;
 mod show;
 mod statement;

@@ -58,6 +58,8 @@ pub(crate) fn each_frame(
         series_max: options.select_series_max,
         now,
         points: AtomicU64::new(0),
+        clock: Arc::clone(&session.parts.clock),
+        deadline: session.deadline,
     };
     let mut cursor = open(&prepared, &level, &run)?;
     while let Some(frame) = cursor.next()? {

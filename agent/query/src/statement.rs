@@ -76,6 +76,11 @@ pub(crate) fn run(statement: Statement, session: &Session<'_>) -> Result<()> {
         Statement::ShowTagValues(s) => show::tag_values(&s, session),
         Statement::ShowFieldKeys(s) => show::field_keys(&s, session),
         Statement::ShowCardinality(s) => show::cardinality(&s, session),
+        Statement::ShowQueries => show::queries(session),
+        Statement::ShowShardGroups => show::shard_groups(session),
+        Statement::ShowShards => show::shards(session),
+        Statement::KillQuery(s) if session.parts.running.kill(s.id) => Ok(()),
+        Statement::KillQuery(s) => refuse(format!("no such query id: {}", s.id)),
         // There is nothing of these kinds to show.
         Statement::ShowSubscriptions => Ok(()),
         Statement::ShowContinuousQueries => show::continuous_queries(session),

@@ -37,7 +37,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("from_clause", 66),
     ("group_by_tags", 32),
     ("group_by_time", 46),
-    ("holt_winters", 5),
+    ("holt_winters", 11),
     ("identifiers", 101),
     ("into", 38),
     ("large", 17),

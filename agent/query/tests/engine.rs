@@ -211,3 +211,17 @@ fn unknown_things_are_said_clearly() {
         assert!(text.contains("not supported"), "{q}: {text}");
     }
 }
+
+#[test]
+fn running_queries_are_shown_and_killed() {
+    let store = store(40, 2_000);
+    let engine = engine(&store, EngineOptions::default(), clock());
+    let mut stream = run(&engine, "SELECT * FROM m");
+    assert!(stream.recv().is_some());
+    let mut shown = run(&engine, "SHOW QUERIES");
+    let text: String = std::iter::from_fn(|| shown.recv()).map(|p| format!("{p:?}")).collect();
+    assert!(text.contains("SELECT * FROM m") && text.contains("SHOW QUERIES"), "{text}");
+    assert_eq!(error_of(run(&engine, "KILL QUERY 99")).unwrap(), "no such query id: 99");
+    assert_eq!(error_of(run(&engine, "KILL QUERY 1")), None);
+    assert_eq!(error_of(stream).unwrap(), "query interrupted");
+}

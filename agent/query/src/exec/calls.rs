@@ -4,6 +4,7 @@ use weir_influxql::ast::{Call, DataType, Expr, VarRef};
 
 use super::bins::Func;
 use super::block::Ref;
+use super::holt_winters::Forecast;
 use super::project::reference;
 use crate::error::{Result, fail, refuse};
 use crate::plan::types::{NoSchema, Type, type_of};
@@ -37,6 +38,7 @@ pub(crate) enum Transform {
     Elapsed { unit: i64 },
     MovingAverage { points: usize },
     CumulativeSum,
+    HoltWinters(Forecast),
     CountDistinct,
 }
 
@@ -104,7 +106,13 @@ impl Planner<'_> {
             "holt_winters" | "holt_winters_with_fit" => {
                 let input = self.argument(call, windows)?;
                 check("holt winters", input.kind, |t| matches!(t, DataType::Float | DataType::Integer))?;
-                return refuse(format!("{name}() is not supported yet"));
+                let forecast = Forecast {
+                    count: whole(call, 1),
+                    season: whole(call, 2),
+                    with_fit: name == "holt_winters_with_fit",
+                    every: windows.every,
+                };
+                Step::Transform(Transform::HoltWinters(forecast), Box::new(input))
             }
             "count" => match call.args.first() {
                 Some(Expr::Call(distinct)) => {

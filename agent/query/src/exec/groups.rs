@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 use weir_influxql::ast::{Expr, Fill};
-use weir_model::TimeRange;
 use weir_model::read::{ReadContext, SeriesNo};
+use weir_model::{Clock, TimeRange};
 
 use super::block::{Frame, SeriesId};
 use super::filter::Condition;
@@ -30,11 +30,17 @@ pub(crate) struct Run {
     pub(crate) now: i64,
     /// Points read so far.
     pub(crate) points: AtomicU64,
+    /// The clock, and the monotonic time at which the query is too late.
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) deadline: Option<u64>,
 }
 
 impl Run {
     /// Counts points and looks whether to stop.
     pub(crate) fn count_points(&self, points: usize) -> Result<()> {
+        if self.deadline.is_some_and(|d| self.clock.monotonic_ns() >= d) {
+            self.context.cancel();
+        }
         self.context.check()?;
         let total = self.points.fetch_add(points as u64, Ordering::Relaxed) + points as u64;
         if self.points_max > 0 && total > self.points_max {

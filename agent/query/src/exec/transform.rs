@@ -50,6 +50,7 @@ pub(crate) fn apply(
                 })
                 .collect()
         }
+        Transform::HoltWinters(forecast) => super::holt_winters::forecast(&points, forecast),
         Transform::CountDistinct => count_by_bucket(&points, windows),
     }
 }

@@ -6,6 +6,7 @@ mod measurements;
 mod output;
 mod policies;
 mod series;
+mod server;
 mod sources;
 mod tags;
 
@@ -14,4 +15,5 @@ pub(crate) use fields::field_keys;
 pub(crate) use measurements::measurements;
 pub(crate) use policies::{continuous_queries, databases, policies};
 pub(crate) use series::series;
+pub(crate) use server::{queries, shard_groups, shards};
 pub(crate) use tags::{tag_keys, tag_values};

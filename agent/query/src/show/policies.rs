@@ -55,7 +55,7 @@ pub(crate) fn policies(s: &ShowRetentionPolicies, session: &Session<'_>) -> Resu
 }
 
 /// A duration as Go prints it: `168h0m0s`, `1m30s`, `1.5s`, `300ms`, `0s`.
-fn duration(ns: i64) -> String {
+pub(crate) fn duration(ns: i64) -> String {
     if ns == 0 {
         return "0s".to_owned();
     }
