@@ -173,6 +173,12 @@ impl Background {
                 tracing::warn!(error = %describe(&e), "no spare log file");
             }
         }
+        if let Some(why) = shared.catalog.read_only()
+            && shared.health.read_only().is_none()
+        {
+            // Points could still be logged, but never leave the log.
+            shared.health.set_read_only(&why);
+        }
         self.ticks += 1;
         if self.ticks % SLOW_TICKS == 1 {
             shared.check_disk();

@@ -713,10 +713,20 @@ impl PointSink for BatchBuilder {
             return Err(self.refuse(Refusal::SeriesLimit { limit, measurement: Arc::from(measurement) }));
         }
         let mut used = false;
-        let defined = series.index.define(&mut self.predictor, raw, id.0, measurement, tags, || {
-            used = true;
-            durable
-        });
+        let mut define = || {
+            series.index.define(&mut self.predictor, raw, id.0, measurement, tags, || {
+                used = true;
+                durable
+            })
+        };
+        let mut defined = define();
+        if defined == Err(Refusal::TargetDropped)
+            && let Some(older) = series.index.measurement(measurement).filter(|m| m.id() != id.0)
+        {
+            // An instance that the catalog has forgotten: its claim was taken back, or it was dropped.
+            series.index.drop_measurement(older.id());
+            defined = define();
+        }
         if !used {
             self.spare_id = Some(durable);
         }

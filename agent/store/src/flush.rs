@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use roaring::RoaringBitmap;
 use weir_catalog::{
-    Edit, FileId, GroupId, PolicyId, SegmentInfo, SeriesFileInfo, SeriesFileKind, TombstoneId, WalFloor,
-    group_dir, segment_name, series_file_name,
+    CatalogError, Edit, FileId, GroupId, PolicyId, SegmentInfo, SeriesFileInfo, SeriesFileKind, TombstoneId,
+    WalFloor, group_dir, segment_name, series_file_name,
 };
 use weir_model::TimeRange;
 use weir_segment::{Segment, SegmentFacts, SegmentWriter, Written};
@@ -36,6 +36,10 @@ pub(crate) struct Flusher {
     scratch: Scratch,
     /// For each group the series that its series files define.
     filed: Filed,
+    /// Files made by the flush under way.
+    created: Vec<PathBuf>,
+    /// Files that a failed manifest edit names: it may be on the disk after all, until another edit has succeeded.
+    doubtful: Vec<PathBuf>,
 }
 
 /// Files that one flush made for one group.
@@ -52,7 +56,7 @@ struct GroupFiles {
 
 impl Flusher {
     pub(crate) fn new(shared: Arc<Shared>, filed: Filed) -> Self {
-        Self { shared, scratch: Scratch::default(), filed }
+        Self { shared, scratch: Scratch::default(), filed, created: Vec::new(), doubtful: Vec::new() }
     }
 
     /// Begins a new generation, waits until no lane can add to older ones, and seals those.
@@ -166,7 +170,35 @@ impl Flusher {
     }
 
     /// Writes the sealed runs of the current version; arenas stay.
+    ///
+    /// # Errors
+    /// [`FlushError`]; the runs stay, and files that came to nothing are removed.
     pub(crate) fn flush_sealed(&mut self) -> Result<(), FlushError> {
+        self.created.clear();
+        let done = self.write_sealed();
+        let created = std::mem::take(&mut self.created);
+        match &done {
+            Ok(()) => {
+                let doubtful = std::mem::take(&mut self.doubtful);
+                self.remove_files(&doubtful);
+            }
+            Err(FlushError::Catalog(CatalogError::NotDurable(_) | CatalogError::ReadOnly(_))) => {
+                self.doubtful.extend(created);
+            }
+            Err(_) => self.remove_files(&created),
+        }
+        done
+    }
+
+    fn remove_files(&self, paths: &[PathBuf]) {
+        for path in paths {
+            if let Err(e) = weir_fs::remove_file_if_exists(self.shared.fs.as_ref(), path) {
+                tracing::warn!(path = %path.display(), error = %e, "a useless file stays until the next start");
+            }
+        }
+    }
+
+    fn write_sealed(&mut self) -> Result<(), FlushError> {
         let started = Instant::now();
         let shared = Arc::clone(&self.shared);
         let version = shared.version.load_full();
@@ -204,12 +236,12 @@ impl Flusher {
 
     /// Writes segment and series file of one group; both are synced, their names are not.
     fn write_group(
-        &self,
+        &mut self,
         group: GroupId,
         inputs: Vec<Arc<Run>>,
         version: &Version,
     ) -> Result<Option<GroupFiles>, FlushError> {
-        let shared = &self.shared;
+        let shared = Arc::clone(&self.shared);
         let state = shared.catalog.state();
         let Some(known) = state.group(group) else { return Ok(None) };
         let Some(series) = version.policies.get(&known.policy) else { return Ok(None) };
@@ -217,6 +249,7 @@ impl Flusher {
         shared.fs.create_dir_all(&directory)?;
         let file = shared.catalog.new_file_id()?;
         let path = directory.join(segment_name(file));
+        self.created.push(path.clone());
         let gen_lo = inputs.iter().map(|r| r.gen_lo).min().unwrap_or(0);
         let gen_hi = inputs.iter().map(|r| r.gen_hi).max().unwrap_or(0);
         let facts = SegmentFacts {
@@ -264,7 +297,7 @@ impl Flusher {
 
     /// Definitions of the series that no series file of the group has yet.
     fn write_series(
-        &self,
+        &mut self,
         directory: &Path,
         group: GroupId,
         inputs: &[Arc<Run>],
@@ -278,9 +311,10 @@ impl Flusher {
         if slots.is_empty() {
             return Ok(None);
         }
-        let shared = &self.shared;
+        let shared = Arc::clone(&self.shared);
         let file = shared.catalog.new_file_id()?;
         let path = directory.join(series_file_name(file, SeriesFileKind::Log));
+        self.created.push(path.clone());
         let store = shared.catalog.store_id();
         let bytes = series_file::write(shared.fs.as_ref(), &path, store, group, series, &slots)?;
         let info = SeriesFileInfo { file, group, kind: SeriesFileKind::Log, bytes, series: slots.len() };

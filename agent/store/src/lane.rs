@@ -51,7 +51,7 @@ pub(crate) struct Submission {
 /// What a lane's thread receives.
 pub(crate) enum Message {
     /// A batch to write.
-    Batch(Submission),
+    Batch(Box<Submission>),
     /// Nothing; look around.
     Wake,
 }
@@ -108,7 +108,7 @@ impl LaneQueue {
     /// Queues a batch, waiting for room.
     pub(crate) async fn submit(&self, submission: Submission) -> Result<(), WriteError> {
         let bytes = submission.records.len() as u64;
-        let mut waiting = Some(submission);
+        let mut waiting = Some(Box::new(submission));
         std::future::poll_fn(move |cx| {
             for registered in [false, true] {
                 if let Some(submission) = waiting.take() {
@@ -186,7 +186,7 @@ impl Lane {
         loop {
             match self.receiver.recv_timeout(self.patience()) {
                 Ok(Message::Batch(first)) => {
-                    let taken = self.gather(first);
+                    let taken = self.gather(*first);
                     self.serve(taken);
                     self.sync_if_due();
                 }
@@ -222,7 +222,7 @@ impl Lane {
                 Err(_) => break,
             };
             bytes += next.records.len();
-            taken.push(next);
+            taken.push(*next);
         }
         self.queue().queued_bytes.fetch_sub(bytes as u64, Ordering::AcqRel);
         self.queue().room.wake_all();

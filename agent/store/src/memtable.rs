@@ -101,6 +101,19 @@ impl Column {
         }
     }
 
+    /// Appends a value of the column's type; one of another type is taken for null.
+    pub(crate) fn push(&mut self, value: FieldValue<'_>) {
+        match (&mut self.values, value) {
+            (Values::Float(v), FieldValue::Float(x)) => v.push(x),
+            (Values::Integer(v), FieldValue::Integer(x)) => v.push(x),
+            (Values::Unsigned(v), FieldValue::Unsigned(x)) => v.push(x),
+            (Values::Boolean(v), FieldValue::Boolean(x)) => v.push(x),
+            (Values::String(v), FieldValue::String(x)) => v.push(x),
+            _ => return self.push_nulls(1),
+        }
+        self.mark_last_valid();
+    }
+
     /// Says that the value just pushed is there. Needed only while some other row is null.
     pub(crate) fn mark_last_valid(&mut self) {
         let rows = self.len();
@@ -161,32 +174,9 @@ impl Column {
         out.scale = self.scale;
         for i in (0..self.len()).filter(|&i| keep.get(i).copied().unwrap_or(false)) {
             match self.get(i) {
-                None => {
-                    out.push_nulls(1);
-                    continue;
-                }
-                Some(FieldValue::Float(x)) => match &mut out.values {
-                    Values::Float(v) => v.push(x),
-                    _ => {}
-                },
-                Some(FieldValue::Integer(x)) => match &mut out.values {
-                    Values::Integer(v) => v.push(x),
-                    _ => {}
-                },
-                Some(FieldValue::Unsigned(x)) => match &mut out.values {
-                    Values::Unsigned(v) => v.push(x),
-                    _ => {}
-                },
-                Some(FieldValue::Boolean(x)) => match &mut out.values {
-                    Values::Boolean(v) => v.push(x),
-                    _ => {}
-                },
-                Some(FieldValue::String(x)) => match &mut out.values {
-                    Values::String(v) => v.push(x),
-                    _ => {}
-                },
+                None => out.push_nulls(1),
+                Some(value) => out.push(value),
             }
-            out.mark_last_valid();
         }
         out
     }

@@ -321,7 +321,7 @@ impl Replay {
         if !known || self.state.measurement_by_id(MeasurementId(points.measurement)).is_none() {
             return Ok(());
         }
-        let rows = self.to_rows(group, series, points);
+        let rows = self.rows_of(group, series, points);
         if rows.is_empty() {
             return Ok(());
         }
@@ -350,7 +350,7 @@ impl Replay {
     }
 
     /// Slots for ids; rows of unknown series are written down and left out, fields that are gone are left out.
-    fn to_rows(&mut self, group: &LoggedGroup, series: &PolicySeries, points: Points) -> Rows {
+    fn rows_of(&mut self, group: &LoggedGroup, series: &PolicySeries, points: Points) -> Rows {
         let slots: Vec<Option<u32>> = points.series.iter().map(|&id| series.index.slot_of_id(id)).collect();
         let is_alive = |field: u32| self.state.field(FieldId(field)).is_some();
         let columns: Vec<_> = points.columns.into_iter().filter(|c| is_alive(c.field)).collect();

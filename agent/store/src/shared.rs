@@ -61,7 +61,6 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    #[expect(clippy::too_many_arguments, reason = "called once, by open")]
     pub(crate) fn new(
         options: StoreOptions,
         fs: Arc<dyn Fs>,

@@ -118,8 +118,10 @@ impl Writer {
             metrics::points_rejected(&target.database, rejected);
         }
         if !ticket.is_none() {
-            self.shared.catalog.durable(ticket).await?;
+            let settled = self.shared.catalog.durable(ticket).await;
+            // If it failed, the claims were taken back, and the next begin forgets them.
             self.builder.settled();
+            settled?;
         }
         let Some(batch) = finished? else { return Ok(()) };
         let mut records = self.shared.take_group();

@@ -150,12 +150,15 @@ fn a_log_that_fails_twice_turns_the_store_read_only_and_reads_go_on() {
     let store = open(&fs);
     let mut writer = store.writer();
     let first = point("m,a=1", NOW, &[("x", Value::I(1))]);
-    write(&mut writer, &target("db"), &[first.clone()]).unwrap();
+    write(&mut writer, &target("db"), std::slice::from_ref(&first)).unwrap();
     fs.inject(FaultPlan::once(Op::SyncData, Fault::Fail(FaultError::Io)).on("wal/").times(u64::MAX));
     let second = point("m,a=1", NOW + 1, &[("x", Value::I(2))]);
-    assert!(matches!(write(&mut writer, &target("db"), &[second.clone()]), Err(WriteError::Unavailable(_))));
+    assert!(matches!(
+        write(&mut writer, &target("db"), std::slice::from_ref(&second)),
+        Err(WriteError::Unavailable(_))
+    ));
     assert!(!store.health().ok);
-    assert!(write(&mut writer, &target("db"), &[second.clone()]).is_err());
+    assert!(write(&mut writer, &target("db"), std::slice::from_ref(&second)).is_err());
     assert_eq!(contents(&store, "db").len(), 1);
     fs.clear_faults();
     let mut model = Contents::new();
@@ -190,7 +193,7 @@ fn a_store_opened_with_fewer_lanes_reads_and_retires_the_others() {
         for n in 0..4 {
             let mut writer = store.writer();
             let p = point("m,a=1", NOW + n, &[("x", Value::I(n))]);
-            write(&mut writer, &target("db"), &[p.clone()]).unwrap();
+            write(&mut writer, &target("db"), std::slice::from_ref(&p)).unwrap();
             apply(&mut model, &[p]);
         }
     }
@@ -206,7 +209,7 @@ fn a_store_opened_with_fewer_lanes_reads_and_retires_the_others() {
     assert_eq!(contents(&store, "db"), model);
     let mut writer = store.writer();
     let p = point("m,a=1", NOW, &[("x", Value::I(77))]);
-    write(&mut writer, &target("db"), &[p.clone()]).unwrap();
+    write(&mut writer, &target("db"), std::slice::from_ref(&p)).unwrap();
     write(&mut store.writer(), &target("db"), &[point("m,a=2", NOW, &[("x", Value::I(7))])]).unwrap();
     drop((writer, store));
     assert_eq!(contents(&open(&fs), "db").len(), 5);
@@ -232,4 +235,41 @@ fn a_damaged_segment_is_set_aside_and_the_rest_is_served() {
     drop(store);
     let store = open(&fs);
     assert_eq!(contents(&store, "db").len(), 1);
+}
+
+#[test]
+fn a_failed_schema_commit_refuses_the_batch_and_the_retry_succeeds() {
+    for fault in [Fault::Fail(FaultError::Io), Fault::FailButDone(FaultError::Io)] {
+        let fs = SimFs::new();
+        let store = open(&fs);
+        let mut writer = store.writer();
+        let mut model = Contents::new();
+        let first = point("m,a=1", NOW, &[("x", Value::I(1))]);
+        write(&mut writer, &target("db"), std::slice::from_ref(&first)).unwrap();
+        apply(&mut model, &[first]);
+        // New measurement, new field, new group.
+        let second = point("n,a=1", NOW - 90 * 24 * HOUR, &[("y", Value::I(1)), ("z", Value::F(1.5))]);
+        fs.inject(FaultPlan::once(Op::SyncData, fault).on("MANIFEST"));
+        assert!(matches!(
+            write(&mut writer, &target("db"), std::slice::from_ref(&second)),
+            Err(WriteError::Unavailable(_))
+        ));
+        assert_eq!(contents(&store, "db"), model);
+        let mut other = store.writer();
+        for writer in [&mut writer, &mut other] {
+            assert!(write(writer, &target("db"), std::slice::from_ref(&second)).unwrap()[0].is_ok());
+        }
+        apply(&mut model, &[second]);
+        assert_eq!(contents(&store, "db"), model);
+        check(&fs.after_crash(Crash::LoseUnsynced), &model, &[], "after a failed schema commit");
+    }
+}
+
+#[test]
+fn a_dying_process_loses_nothing_even_without_syncs() {
+    let fs = SimFs::new();
+    let mut lazy = options();
+    lazy.wal_sync = crate::WalSync::Never;
+    let (acknowledged, _) = run(&fs, lazy);
+    check(&fs.after_crash(Crash::KeepAll), &acknowledged, &[], "without syncs");
 }

@@ -79,7 +79,9 @@ fn run(seed: u64, actions: usize) {
 
 #[test]
 fn random_actions_leave_what_a_map_would_hold() {
-    for seed in 0..12 {
+    // More with WEIR_MODEL_SEEDS=<number>.
+    let seeds = std::env::var("WEIR_MODEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+    for seed in 0..seeds {
         run(seed, 60);
     }
 }

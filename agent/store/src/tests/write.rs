@@ -78,7 +78,7 @@ fn a_refused_line_leaves_no_trace() {
     let store = open(&fs);
     let mut writer = store.writer();
     let good = point("m,a=1", NOW, &[("x", Value::I(1))]);
-    write(&mut writer, &target("db"), &[good.clone()]).unwrap();
+    write(&mut writer, &target("db"), std::slice::from_ref(&good)).unwrap();
     let outcomes = write(
         &mut writer,
         &target("db"),
@@ -147,7 +147,7 @@ fn a_dropped_database_takes_its_points_along_and_a_new_one_starts_empty() {
     let store = open(&fs);
     let mut writer = store.writer();
     let old = point("m,a=1", NOW, &[("x", Value::I(1))]);
-    write(&mut writer, &target("db"), &[old.clone()]).unwrap();
+    write(&mut writer, &target("db"), std::slice::from_ref(&old)).unwrap();
     store.flush().unwrap();
     write(&mut writer, &target("db"), &[point("m,a=1", NOW + 1, &[("x", Value::I(1))])]).unwrap();
     store.drop_database("db").unwrap();
@@ -156,7 +156,7 @@ fn a_dropped_database_takes_its_points_along_and_a_new_one_starts_empty() {
     assert!(matches!(block_on(writer.begin(&absent)), Err(WriteError::DatabaseNotFound(_))));
     // Types are forgotten with it.
     let new = point("m,a=1", NOW, &[("x", Value::S("now a string".into()))]);
-    assert!(write(&mut writer, &target("db"), &[new.clone()]).unwrap()[0].is_ok());
+    assert!(write(&mut writer, &target("db"), std::slice::from_ref(&new)).unwrap()[0].is_ok());
     let mut model = Contents::new();
     apply(&mut model, &[new]);
     assert_eq!(contents(&store, "db"), model);
@@ -286,4 +286,83 @@ fn plugins_without_a_spelling_reach_the_same_series() {
     let found = contents(&store, "db");
     assert_eq!(found.into_values().collect::<Vec<_>>(), [Value::I(2)]);
     assert_eq!(store.stats().series, 1);
+}
+
+#[test]
+fn memory_and_log_stay_bounded_while_writers_push() {
+    let fs = SimFs::new();
+    let mut options = options();
+    options.seal_bytes = 1 << 20;
+    options.flush_wal_bytes = 1 << 20;
+    let store = Store::open(options, Arc::new(fs.clone()), Arc::new(weir_model::SystemClock::new())).unwrap();
+    let threads: Vec<_> = (0..4)
+        .map(|n| {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                let mut writer = store.writer();
+                let mut random = Random::new(n);
+                for i in 0..60i64 {
+                    let points: Vec<Point> = (0..400)
+                        .map(|j| {
+                            let text: String = (0..12).map(|_| format!("{:x}", random.next())).collect();
+                            let fields = [("x", Value::I(j * 7_919 % 1_013)), ("s", Value::S(text))];
+                            point(&format!("m,t={n}"), NOW + i * 1_000 + j, &fields)
+                        })
+                        .collect();
+                    let outcomes = write(&mut writer, &target("db"), &points).unwrap();
+                    assert!(outcomes.iter().all(Result::is_ok));
+                    let (arena, sealed) = (&store.shared.arena_pool, &store.shared.sealed_pool);
+                    // One batch may be charged beyond the limit when it is complete.
+                    assert!(
+                        arena.used() <= arena.limit() + (2 << 20),
+                        "{} of {}",
+                        arena.used(),
+                        arena.limit()
+                    );
+                    assert!(sealed.used() <= sealed.limit(), "{} of {}", sealed.used(), sealed.limit());
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|t| t.join().unwrap());
+    assert!(store.stats().segments > 0);
+    store.flush().unwrap();
+    assert_eq!(contents(&store, "db").len(), 4 * 60 * 400 * 2);
+    assert!(store.health().ok, "{:?}", store.health());
+}
+
+#[test]
+fn an_idle_store_flushes_and_a_busy_one_waits() {
+    let fs = SimFs::new();
+    let clock = TestClock::new();
+    let store = Store::open(options(), Arc::new(fs.clone()), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let mut writer = store.writer();
+    write(&mut writer, &target("db"), &[point("m", NOW, &[("x", Value::I(1))])]).unwrap();
+    assert_eq!(store.stats().segments, 0);
+    clock.advance(6_000_000_000);
+    let start = std::time::Instant::now();
+    while store.stats().segments == 0 && start.elapsed().as_secs() < 20 {
+        std::thread::yield_now();
+    }
+    assert_eq!(store.stats().segments, 1);
+    assert_eq!(contents(&store, "db").len(), 1);
+}
+
+#[test]
+fn series_and_tag_limits_refuse_the_line_alone() {
+    let fs = SimFs::new();
+    let mut options = options();
+    options.limits.series_per_database_max = 2;
+    options.limits.fields_per_measurement_max = 2;
+    let store = try_open(&fs, options).unwrap();
+    let mut writer = store.writer();
+    let points: Vec<Point> =
+        (0..4).map(|i| point(&format!("m,a={i}"), NOW + i, &[(&format!("f{i}"), Value::I(i))])).collect();
+    let outcomes = write(&mut writer, &target("db"), &points).unwrap();
+    assert!(outcomes[0].is_ok() && outcomes[1].is_ok());
+    assert!(matches!(outcomes[2], Err(Refusal::SeriesLimit { limit: 2, .. })), "{outcomes:?}");
+    let more = point("m,a=0", NOW, &[("f3", Value::I(1))]);
+    let outcomes = write(&mut writer, &target("db"), &[more]).unwrap();
+    assert!(matches!(outcomes[0], Err(Refusal::FieldLimit { limit: 2, .. })), "{outcomes:?}");
+    assert_eq!(contents(&store, "db").len(), 2);
 }
