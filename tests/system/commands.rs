@@ -22,13 +22,14 @@ fn the_sample_configuration_passes_its_own_check() {
 fn check_reports_every_problem_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.toml");
-    std::fs::write(&file, "[agent]\nintreval = \"1s\"\n[[inputs.cpuu]]\n[[inputs.disk]]\nmount_points = 5\n").unwrap();
+    std::fs::write(&file, "[agent]\nintreval = \"1s\"\n[[inputs.cpuu]]\n[[inputs.disk]]\nmount_points = 5\n")
+        .unwrap();
     let check = run(&["check", "--config", file.to_str().unwrap()]);
     assert!(!check.status.success());
     let errors = text(&check.stderr);
     for part in [
         "bad.toml:2:1: error: [agent] has no option \"intreval\"; did you mean \"interval\"?",
-        "bad.toml:3:3: error: inputs.cpuu: there is no such input; did you mean \"cpu\"?",
+        "bad.toml:3:1: error: inputs.cpuu: there is no such input; did you mean \"cpu\"?",
         "bad.toml:5:16: error: inputs.disk, option \"mount_points\"",
     ] {
         assert!(errors.contains(part), "{part:?} is not in\n{errors}");
@@ -40,7 +41,10 @@ fn test_prints_line_protocol() {
     let out = run(&["test", "--input-filter", "cpu:mem"]);
     let printed = text(&out.stdout);
     assert!(out.status.success(), "{}", text(&out.stderr));
-    assert!(printed.lines().all(|l| l.starts_with("> cpu,cpu=cpu") || l.starts_with("> mem,host=")), "{printed}");
+    assert!(
+        printed.lines().all(|l| l.starts_with("> cpu,cpu=cpu") || l.starts_with("> mem,host=")),
+        "{printed}"
+    );
     assert!(printed.contains("usage_idle=") && printed.contains("used_percent="));
 }
 
@@ -62,12 +66,19 @@ fn query_shows_tables_json_and_csv() {
     let url = format!("http://{}", weir.address);
     let ask = |format: &str, q: &str| run(&["query", "--url", &url, "--db", "d", "--format", format, q]);
     let table = text(&ask("table", "SELECT v FROM m GROUP BY t").stdout);
-    assert_eq!(table, "# m  t=a\ntime                    v\n--------------------  ---\n1970-01-01T00:00:00Z  1.5\n1970-01-01T00:00:01Z    2\n");
+    assert_eq!(
+        table,
+        "# m  t=a\ntime                    v\n--------------------  ---\n1970-01-01T00:00:00Z  1.5\n1970-01-01T00:00:01Z    2\n"
+    );
     assert!(text(&ask("json", "SELECT v FROM m").stdout).starts_with("{\"results\""));
     assert!(text(&ask("csv", "SELECT v FROM m").stdout).starts_with("name,tags,time,v\n"));
     assert!(text(&ask("chart", "SELECT v FROM m").stdout).contains('┤'));
     let wrong = ask("table", "SELECT FROM");
-    assert!(!wrong.status.success() && text(&wrong.stderr).contains("error parsing query"), "{}", text(&wrong.stderr));
+    assert!(
+        !wrong.status.success() && text(&wrong.stderr).contains("error parsing query"),
+        "{}",
+        text(&wrong.stderr)
+    );
 }
 
 #[test]
@@ -79,12 +90,15 @@ fn tokens_are_made_listed_and_revoked_beside_a_running_daemon_and_without_one() 
         assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         text(&output.stdout)
     };
-    let mut weir = Weir::start(&Options { arguments: &["--no-inputs"], data: Some(&data), ..Options::default() });
+    let mut weir =
+        Weir::start(&Options { arguments: &["--no-inputs"], data: Some(&data), ..Options::default() });
     let made = token(&["create", "--name", "grafana", "--read"]);
     assert_eq!(made.lines().count(), 1, "the token alone");
     let made = made.trim().to_owned();
     let bearer = format!("Bearer {made}");
-    let asks = |weir: &Weir| weir.send("GET", "/query?q=SHOW%20DATABASES", &[("Authorization", &bearer)], b"").status;
+    let asks = |weir: &Weir| {
+        weir.send("GET", "/query?q=SHOW%20DATABASES", &[("Authorization", &bearer)], b"").status
+    };
     assert_eq!(asks(&weir), 200);
     let list = token(&["list"]);
     assert!(list.contains("grafana") && !list.contains(&made), "{list}");
@@ -93,7 +107,8 @@ fn tokens_are_made_listed_and_revoked_beside_a_running_daemon_and_without_one() 
 
     // Offline, on the same data.
     let list = token(&["list"]);
-    let id = list.lines().find(|l| l.contains("grafana")).unwrap().split_whitespace().next().unwrap().to_owned();
+    let id =
+        list.lines().find(|l| l.contains("grafana")).unwrap().split_whitespace().next().unwrap().to_owned();
     let weir = Weir::start(&Options { arguments: &["--no-inputs"], data: Some(&data), ..Options::default() });
     assert_eq!(asks(&weir), 200);
     token(&["revoke", &id]);
@@ -104,7 +119,8 @@ fn tokens_are_made_listed_and_revoked_beside_a_running_daemon_and_without_one() 
 fn two_processes_do_not_share_a_data_directory() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let _weir = Weir::start(&Options { arguments: &["--no-inputs"], data: Some(&data), ..Options::default() });
+    let _weir =
+        Weir::start(&Options { arguments: &["--no-inputs"], data: Some(&data), ..Options::default() });
     let second = command().args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
     assert!(!second.status.success());
     assert!(text(&second.stderr).contains("another process"), "{}", text(&second.stderr));
@@ -114,7 +130,8 @@ fn two_processes_do_not_share_a_data_directory() {
 fn a_foreign_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("precious.txt"), "mine").unwrap();
-    let output = command().args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()).output().unwrap();
+    let output =
+        command().args(["run", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()).output().unwrap();
     assert!(!output.status.success());
     assert_eq!(std::fs::read_to_string(folder.path().join("precious.txt")).unwrap(), "mine");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

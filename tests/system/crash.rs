@@ -1,7 +1,7 @@
 //! kill -9 at any moment: every acknowledged point is there afterwards, exactly once.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::harness::{Options, Weir};
@@ -19,7 +19,8 @@ fn acknowledged_points_survive_kill_9_exactly_once() {
         let stop = Arc::new(AtomicBool::new(false));
         let writers: Vec<_> = (0..WRITERS)
             .map(|w| {
-                let (stop, acknowledged, address) = (stop.clone(), acknowledged.clone(), weir.address.clone());
+                let (stop, acknowledged, address) =
+                    (stop.clone(), acknowledged.clone(), weir.address.clone());
                 std::thread::spawn(move || write_until_it_dies(w, &stop, &acknowledged[w], &address))
             })
             .collect();
@@ -38,7 +39,9 @@ fn write_until_it_dies(writer: usize, stop: &AtomicBool, acknowledged: &AtomicU6
     let mut next = acknowledged.load(Ordering::SeqCst);
     while !stop.load(Ordering::SeqCst) {
         let body: String = (next..next + LINES).map(|n| format!("m,w={writer} v={n}i {n}\n")).collect();
-        let sent = std::panic::catch_unwind(|| crate::harness::send(address, "POST", "/write?db=d", &[], body.as_bytes()));
+        let sent = std::panic::catch_unwind(|| {
+            crate::harness::send(address, "POST", "/write?db=d", &[], body.as_bytes())
+        });
         match sent {
             Ok(reply) if reply.status == 204 => {
                 next += LINES;
@@ -53,7 +56,11 @@ fn write_until_it_dies(writer: usize, stop: &AtomicBool, acknowledged: &AtomicU6
 fn check(weir: &Weir, writer: usize, acknowledged: u64) {
     let rows = weir.rows("db=d&epoch=ns", &format!("SELECT v FROM m WHERE w = '{writer}'"));
     let rows = rows.as_array().cloned().unwrap_or_default();
-    assert!(rows.len() as u64 >= acknowledged, "writer {writer}: {} of {acknowledged} acknowledged", rows.len());
+    assert!(
+        rows.len() as u64 >= acknowledged,
+        "writer {writer}: {} of {acknowledged} acknowledged",
+        rows.len()
+    );
     assert!(rows.len() as u64 <= acknowledged + LINES, "writer {writer}: more than was ever sent");
     for (n, row) in rows.iter().enumerate() {
         assert_eq!((row[0].as_u64(), row[1].as_u64()), (Some(n as u64), Some(n as u64)), "writer {writer}");

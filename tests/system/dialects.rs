@@ -36,7 +36,10 @@ fn dedicated_refuses_statements_that_change_things() {
         assert_eq!(reply.status, 400, "{statement}");
         let body = reply.json();
         assert_eq!(body["code"], "invalid");
-        assert!(body["message"].as_str().unwrap().starts_with("InfluxQL statement not supported: "), "{body}");
+        assert!(
+            body["message"].as_str().unwrap().starts_with("InfluxQL statement not supported: "),
+            "{body}"
+        );
     }
 }
 
@@ -92,7 +95,10 @@ fn oss_manages_databases_and_words_errors_as_1_x() {
     let weir = Weir::oss();
     let reply = weir.write("db=d", "m v=1");
     assert_eq!((reply.status, reply.json()), (404, json!({"error": "database not found: \"d\""})));
-    assert_eq!(weir.query("", "CREATE DATABASE d WITH DURATION 30d NAME \"month\""), json!({"results": [{"statement_id": 0}]}));
+    assert_eq!(
+        weir.query("", "CREATE DATABASE d WITH DURATION 30d NAME \"month\""),
+        json!({"results": [{"statement_id": 0}]})
+    );
     assert_eq!(
         weir.query("", "SHOW RETENTION POLICIES ON d")["results"][0]["series"][0]["values"],
         json!([["month", "720h0m0s", "24h0m0s", 1, true]])

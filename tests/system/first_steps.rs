@@ -67,11 +67,16 @@ fn the_host_inputs_write_what_telegraf_would() {
     let weir = Weir::start(&Options { arguments: &["--dialect", "oss", "--no-auth"], ..Options::default() });
     weir.wait_for("db=telegraf", "SHOW MEASUREMENTS", |answer| {
         let text = answer.to_string();
-        ["cpu", "disk", "kernel", "mem", "processes", "swap", "system"].iter().all(|m| text.contains(&format!("\"{m}\"")))
+        ["cpu", "disk", "kernel", "mem", "processes", "swap", "system"]
+            .iter()
+            .all(|m| text.contains(&format!("\"{m}\"")))
     });
     let keys = weir.query("db=telegraf", "SHOW FIELD KEYS FROM mem");
     let text = keys.to_string();
-    assert!(text.contains(r#"["used_percent","float"]"#) && text.contains(r#"["available","integer"]"#), "{text}");
+    assert!(
+        text.contains(r#"["used_percent","float"]"#) && text.contains(r#"["available","integer"]"#),
+        "{text}"
+    );
     let tags = weir.query("db=telegraf", "SHOW TAG KEYS FROM disk").to_string();
     for tag in ["device", "fstype", "host", "mode", "path"] {
         assert!(tags.contains(&format!("\"{tag}\"")), "{tags}");

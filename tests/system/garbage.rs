@@ -66,7 +66,7 @@ fn an_endless_line_and_an_endless_body_have_an_end() {
     line.extend_from_slice(b" v=1\nm v=2 7\n");
     let reply = weir.send("POST", "/write?db=d", &[], &line);
     assert_eq!(reply.status, 400, "{}", reply.text());
-    assert!(reply.body.len() < 100_000, "the answer repeats the line");
+    assert!(reply.body.len() < 200_000, "the answer repeats all of the line");
     assert_eq!(weir.rows("db=d&epoch=ns", "SELECT v FROM m"), serde_json::json!([[7, 2]]));
 
     let reply = weir.send("POST", "/write?db=d", &[], &vec![b'#'; 26_000_000]);
@@ -82,7 +82,9 @@ fn slow_and_silent_clients_do_not_keep_others_out() {
         .map(|i| {
             let mut stream = TcpStream::connect(&weir.address).unwrap();
             if i % 2 == 0 {
-                stream.write_all(b"POST /write?db=d HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nm v").unwrap();
+                stream
+                    .write_all(b"POST /write?db=d HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nm v")
+                    .unwrap();
             } else {
                 stream.write_all(b"GET /query?q=SHOW").unwrap();
             }
@@ -126,8 +128,12 @@ fn a_flipped_bit_in_a_segment_does_not_take_the_rest_down() {
 
     let mut weir = Weir::start(&options);
     let answers = ["a", "b"].map(|db| weir.query(&format!("db={db}"), "SELECT sum(v) FROM m GROUP BY t"));
-    let whole = answers.iter().filter(|a| a["results"][0]["series"].as_array().is_some_and(|s| s.len() == 7)).count();
-    let told = answers.iter().filter(|a| a.to_string().contains("error") || a.to_string().contains("messages")).count();
+    let whole =
+        answers.iter().filter(|a| a["results"][0]["series"].as_array().is_some_and(|s| s.len() == 7)).count();
+    let told = answers
+        .iter()
+        .filter(|a| a.to_string().contains("error") || a.to_string().contains("messages"))
+        .count();
     assert!(whole >= 1, "{answers:?}");
     assert!(told == 1 || whole == 2, "damage is told, or lay where nothing is read: {answers:?}");
     assert!(weir.is_alive());

@@ -28,7 +28,10 @@ pub(crate) struct Options<'a> {
 impl Weir {
     /// Dialect oss, nobody asked for a token, no inputs.
     pub(crate) fn oss() -> Self {
-        Self::start(&Options { arguments: &["--dialect", "oss", "--no-auth", "--no-inputs"], ..Options::default() })
+        Self::start(&Options {
+            arguments: &["--dialect", "oss", "--no-auth", "--no-inputs"],
+            ..Options::default()
+        })
     }
 
     pub(crate) fn start(options: &Options<'_>) -> Self {
@@ -85,7 +88,8 @@ impl Weir {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
     }
 
@@ -125,7 +129,7 @@ impl Weir {
 
     /// A query's answer as JSON.
     pub(crate) fn query(&self, parameters: &str, q: &str) -> serde_json::Value {
-        let reply = self.get(&format!("/query?{parameters}&q={}", encode(q)));
+        let reply = self.send("POST", &format!("/query?{parameters}&q={}", encode(q)), &[], b"");
         assert_eq!(reply.status, 200, "{q}: {}", reply.text());
         reply.json()
     }
@@ -138,7 +142,12 @@ impl Weir {
     }
 
     /// Asks until the answer satisfies.
-    pub(crate) fn wait_for(&self, parameters: &str, q: &str, done: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    pub(crate) fn wait_for(
+        &self,
+        parameters: &str,
+        q: &str,
+        done: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.query(parameters, q);
@@ -161,7 +170,11 @@ impl Drop for Weir {
 /// The program, with an environment that names no configuration.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.env_remove("WEIR_CONFIG").env_remove("WEIR_TOKEN").env_remove("WEIR_URL").env("WEIR_LOG", "error");
+    command
+        .env_remove("WEIR_CONFIG")
+        .env_remove("WEIR_TOKEN")
+        .env_remove("WEIR_URL")
+        .env("WEIR_LOG", "error");
     command
 }
 

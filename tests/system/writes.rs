@@ -39,7 +39,11 @@ fn every_precision_comes_back_in_every_epoch_plain_and_gzipped() {
                 let reply = weir.send("GET", &path, &[("Authorization", &token)], b"");
                 let series = &reply.json()["results"][0]["series"][0];
                 assert_eq!(series["columns"], json!(["time", "b", "f", "i", "s", "t"]));
-                assert_eq!(series["values"], json!([[TIME / divisor, true, 1.5, 7, "x y", "a"]]), "{precision} {epoch}");
+                assert_eq!(
+                    series["values"],
+                    json!([[TIME / divisor, true, 1.5, 7, "x y", "a"]]),
+                    "{precision} {epoch}"
+                );
             }
         }
     }
@@ -56,8 +60,16 @@ fn one_bad_line_among_many_is_named_and_the_others_are_stored() {
     let body = reply.json();
     assert_eq!((&body["code"], &body["line"]), (&json!("invalid"), &json!(500)), "{body}");
     let message = body["message"].as_str().unwrap();
-    assert!(message.starts_with("partial write has occurred, errors encountered on line(s):\nerror parsing line 500 (1-based): "), "{message}");
-    assert!(body["error"].as_str().unwrap().starts_with("partial write: unable to parse 'm v= 499': "), "{body}");
+    assert!(
+        message.starts_with(
+            "partial write has occurred, errors encountered on line(s):\nerror parsing line 500 (1-based): "
+        ),
+        "{message}"
+    );
+    assert!(
+        body["error"].as_str().unwrap().starts_with("partial write: unable to parse 'm v= 499': "),
+        "{body}"
+    );
     let path = "/query?db=d&q=SELECT%20count(v)%20FROM%20m";
     let reply = weir.send("GET", path, &[("Authorization", &token)], b"");
     assert_eq!(reply.json()["results"][0]["series"][0]["values"][0][1], 999);
@@ -116,7 +128,13 @@ fn large_bodies_with_many_series_are_stored_whole() {
     weir.query("", "CREATE DATABASE d");
     let mut body = String::new();
     for i in 0..60_000 {
-        body.push_str(&format!("m,host=h{},dc=d{} a={i}i,b={}.25 {}\n", i % 5_000, i % 3, i % 100, i / 5_000));
+        body.push_str(&format!(
+            "m,host=h{},dc=d{} a={i}i,b={}.25 {}\n",
+            i % 5_000,
+            i % 3,
+            i % 100,
+            i / 5_000
+        ));
     }
     weir.write_ok("db=d&precision=s", &body);
     assert_eq!(weir.rows("db=d", "SELECT count(a), count(b) FROM m")[0][1], 60_000);

@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Metrics at the edge: collects, stores and answers, in one program.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, about, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Run `weir run` in an empty directory to begin: it collects this machine's metrics every 10 seconds and listens on \
-                        127.0.0.1:8086. `weir config` prints a commented configuration.")]
+#[command(
+    after_help = "Run `weir run` in an empty directory to begin: it collects this machine's metrics every 10 seconds and listens on \
+                        127.0.0.1:8086. `weir config` prints a commented configuration."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -55,7 +55,9 @@ pub(crate) fn plugins(args: &PluginsArgs) -> Result<(), Box<dyn std::error::Erro
     for plugin in &PLUGINS {
         println!("{:<24} {}", format!("{}.{}", plugin.kind.section(), plugin.name), plugin.summary);
     }
-    println!("\n`weir plugins NAME` shows a plugin's measurements, tags and fields; `weir config NAME` a sample of its table.");
+    println!(
+        "\n`weir plugins NAME` shows a plugin's measurements, tags and fields; `weir config NAME` a sample of its table."
+    );
     Ok(())
 }
 
@@ -111,7 +113,11 @@ pub(crate) fn test(args: &TestArgs) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    if failed > 0 { Err(format!("{failed} of the inputs could not gather everything").into()) } else { Ok(()) }
+    if failed > 0 {
+        Err(format!("{failed} of the inputs could not gather everything").into())
+    } else {
+        Ok(())
+    }
 }
 
 /// A metric as line protocol with its fields in order.

@@ -14,7 +14,8 @@ pub(crate) fn start(agent: &AgentConfig) -> Result<(), Box<dyn std::error::Error
     let filter = EnvFilter::try_from_env("WEIR_LOG").or_else(|_| EnvFilter::try_new(default))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     if agent.logfile.is_empty() {
-        let builder = builder.with_writer(std::io::stderr).with_ansi(rustix::termios::isatty(std::io::stderr()));
+        let builder =
+            builder.with_writer(std::io::stderr).with_ansi(rustix::termios::isatty(std::io::stderr()));
         match agent.logformat {
             LogFormat::Text => builder.init(),
             LogFormat::Structured => builder.json().init(),

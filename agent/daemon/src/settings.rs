@@ -51,8 +51,9 @@ pub(crate) struct PlannedInput {
 
 /// Reads and checks everything.
 pub(crate) fn read(args: &ConfigArgs) -> Result<Settings, BadConfig> {
-    let environment: BTreeMap<String, String> =
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
     let sources = Sources {
         files: args.config.clone(),
         directories: args.config_directory.clone(),

@@ -35,9 +35,10 @@ pub(crate) fn of(config: &Config, data: &Path) -> Result<StoreOptions, String> {
     options.wal_sync = match store.wal_sync.as_deref() {
         None | Some("commit") => WalSync::Commit,
         Some("none") => WalSync::Never,
-        Some(text) => WalSync::Every(parse_duration(text).map_err(|why| {
-            format!("[store] wal_sync: {why}; or write \"commit\" or \"none\"")
-        })?),
+        Some(text) => WalSync::Every(
+            parse_duration(text)
+                .map_err(|why| format!("[store] wal_sync: {why}; or write \"commit\" or \"none\""))?,
+        ),
     };
     let defaults = Limits::default();
     options.limits = Limits {
@@ -61,6 +62,7 @@ fn machine_memory() -> u64 {
             line.split_ascii_whitespace().next()?.parse::<u64>().ok()
         })
         .map_or(1 << 30, |kib| kib * 1024);
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse::<u64>().ok());
+    let group =
+        std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse::<u64>().ok());
     group.map_or(machine, |limit| limit.min(machine))
 }

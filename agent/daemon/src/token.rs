@@ -58,7 +58,13 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
             println!("{:<18}{:<22}{:<22}{:<24}allows", "id", "created", "expires", "name");
             for token in tokens {
                 let expires = token.expires.map_or_else(|| "never".to_owned(), date);
-                println!("{:<18}{:<22}{expires:<22}{:<24}{}", token.id, date(token.created), token.name, token.allows);
+                println!(
+                    "{:<18}{:<22}{expires:<22}{:<24}{}",
+                    token.id,
+                    date(token.created),
+                    token.name,
+                    token.allows
+                );
             }
         }
         TokenAction::Revoke { id } => {

@@ -27,7 +27,8 @@ pub(crate) fn call<T: DeserializeOwned>(
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let body = Bytes::from(serde_json::to_vec(body)?);
-        let request = Request::builder().method(method).uri(path).header("Host", "weir").body(Full::new(body))?;
+        let request =
+            Request::builder().method(method).uri(path).header("Host", "weir").body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();

@@ -57,7 +57,11 @@ pub(crate) struct Failed {
 }
 
 /// Makes a token.
-pub(crate) fn create(authority: &Authority, request: &TokenRequest, now: TimestampNs) -> Result<TokenMade, String> {
+pub(crate) fn create(
+    authority: &Authority,
+    request: &TokenRequest,
+    now: TimestampNs,
+) -> Result<TokenMade, String> {
     let (read, write) = match (request.read, request.write) {
         (false, false) => (true, true),
         both => both,

@@ -28,7 +28,9 @@ impl Control {
             (Method::GET, ("tokens", "")) => json(StatusCode::OK, &super::list(&self.authority)),
             (Method::POST, ("tokens", "")) => {
                 let mut bytes = Vec::new();
-                while let Some(piece) = body.next().await.map_err(|e| (StatusCode::BAD_REQUEST, e.to_string()))? {
+                while let Some(piece) =
+                    body.next().await.map_err(|e| (StatusCode::BAD_REQUEST, e.to_string()))?
+                {
                     bytes.extend_from_slice(&piece);
                     if bytes.len() > BODY_MAX {
                         return Err((StatusCode::PAYLOAD_TOO_LARGE, "the request is too large".to_owned()));
@@ -52,7 +54,9 @@ impl Control {
                     Err(why) => Err((StatusCode::INTERNAL_SERVER_ERROR, why.to_string())),
                 }
             }
-            _ => Err((StatusCode::NOT_FOUND, "no such command; are both programs of one version?".to_owned())),
+            _ => {
+                Err((StatusCode::NOT_FOUND, "no such command; are both programs of one version?".to_owned()))
+            }
         }
     }
 }

@@ -97,7 +97,11 @@ mod tests {
 
     #[test]
     fn odd_values_do_not_panic() {
-        for values in [serde_json::json!([[0, null]]), serde_json::json!([[0, 1e308], [1, -1e308]]), serde_json::json!([])] {
+        for values in [
+            serde_json::json!([[0, null]]),
+            serde_json::json!([[0, 1e308], [1, -1e308]]),
+            serde_json::json!([]),
+        ] {
             let _ = draw(&serde_json::json!({"columns": ["time", "v"], "values": values}));
         }
     }

@@ -24,9 +24,14 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(url: &str, token: Option<String>) -> Result<Self, Failure> {
-        let uri: Uri = url.parse().map_err(|e| format!("{url:?} is no URL ({e}); write for example http://127.0.0.1:8086"))?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|e| format!("{url:?} is no URL ({e}); write for example http://127.0.0.1:8086"))?;
         if uri.scheme_str().is_some_and(|s| s != "http") {
-            return Err(format!("{url:?}: only http:// is spoken; put a tunnel or a proxy in between for TLS").into());
+            return Err(format!(
+                "{url:?}: only http:// is spoken; put a tunnel or a proxy in between for TLS"
+            )
+            .into());
         }
         let host = uri.host().ok_or_else(|| format!("{url:?} names no host"))?;
         Ok(Self {
@@ -53,11 +58,14 @@ impl Server {
             return Ok(body);
         }
         let parsed: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
-        let text = parsed["error"].as_str().or_else(|| parsed["message"].as_str()).unwrap_or(&body).to_owned();
+        let text =
+            parsed["error"].as_str().or_else(|| parsed["message"].as_str()).unwrap_or(&body).to_owned();
         if status == 401 {
             let hint = match self.token {
                 Some(_) => "the token is not known there",
-                None => "give a token with --token or WEIR_TOKEN, or the data directory of a local Weir with --data",
+                None => {
+                    "give a token with --token or WEIR_TOKEN, or the data directory of a local Weir with --data"
+                }
             };
             return Err(format!("{text} ({hint})").into());
         }
@@ -70,8 +78,12 @@ impl Server {
             .header("Host", format!("{}:{}", self.host, self.port))
             .body(Full::new(Bytes::new()))?;
         let (_, headers, _) = self.send(request)?;
-        let get = |name| headers.get(name).and_then(|v: &hyper::header::HeaderValue| v.to_str().ok()).map(str::to_owned);
-        Ok(get("x-weir-version").or_else(|| get("x-influxdb-version")).unwrap_or_else(|| "unknown".to_owned()))
+        let get = |name| {
+            headers.get(name).and_then(|v: &hyper::header::HeaderValue| v.to_str().ok()).map(str::to_owned)
+        };
+        Ok(get("x-weir-version")
+            .or_else(|| get("x-influxdb-version"))
+            .unwrap_or_else(|| "unknown".to_owned()))
     }
 
     fn send(&self, request: Request<Full<Bytes>>) -> Result<(u16, hyper::HeaderMap, String), Failure> {
@@ -80,8 +92,11 @@ impl Server {
             let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
                 .await
                 .map_err(|_| format!("{}:{} does not answer", self.host, self.port))?
-                .map_err(|e| format!("cannot reach {}:{}: {e}; is `weir run` running there?", self.host, self.port))?;
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+                .map_err(|e| {
+                    format!("cannot reach {}:{}: {e}; is `weir run` running there?", self.host, self.port)
+                })?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
             let driver = tokio::spawn(connection);
             let response = sender.send_request(request).await?;
             let (head, body) = response.into_parts();

@@ -55,7 +55,11 @@ fn show(answer: &str, format: Format) -> Result<(), Failure> {
             errors.push(error.to_owned());
         }
         for message in result["messages"].as_array().into_iter().flatten() {
-            eprintln!("{}: {}", message["level"].as_str().unwrap_or("note"), message["text"].as_str().unwrap_or_default());
+            eprintln!(
+                "{}: {}",
+                message["level"].as_str().unwrap_or("note"),
+                message["text"].as_str().unwrap_or_default()
+            );
         }
         for series in result["series"].as_array().into_iter().flatten() {
             if shown > 0 {
@@ -89,7 +93,10 @@ fn heading(series: &Value) -> String {
 
 fn shell(server: &Server, args: &QueryArgs) -> Result<(), Failure> {
     let version = server.ping()?;
-    println!("Connected to {} (version {version}), database {}. \"help\" lists the commands.", args.url, args.db);
+    println!(
+        "Connected to {} (version {version}), database {}. \"help\" lists the commands.",
+        args.url, args.db
+    );
     let mut editor = rustyline::DefaultEditor::new()?;
     let history = std::env::var_os("HOME").map(|home| Path::new(&home).join(".weir_history"));
     if let Some(path) = &history {

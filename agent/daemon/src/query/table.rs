@@ -18,7 +18,8 @@ pub(super) fn draw(series: &Value) -> String {
         .collect();
     let is_number: Vec<bool> = (0..columns.len())
         .map(|i| {
-            let mut values = series["values"].as_array().into_iter().flatten().map(|row| &row[i]).filter(|v| !v.is_null());
+            let mut values =
+                series["values"].as_array().into_iter().flatten().map(|row| &row[i]).filter(|v| !v.is_null());
             values.clone().next().is_some() && values.all(Value::is_number)
         })
         .collect();
@@ -61,7 +62,8 @@ mod tests {
 
     #[test]
     fn numbers_stand_to_the_right() {
-        let series = serde_json::json!({"columns": ["time", "n", "s"], "values": [["a", 1, "x"], ["bb", 10.5, null]]});
+        let series =
+            serde_json::json!({"columns": ["time", "n", "s"], "values": [["a", 1, "x"], ["bb", 10.5, null]]});
         assert_eq!(draw(&series), "time     n  s\n----  ----  -\na        1  x\nbb    10.5\n");
     }
 }

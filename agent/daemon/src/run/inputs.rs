@@ -59,7 +59,8 @@ impl Inputs {
     /// The number that stands for an input in the log.
     async fn source(&self, name: &str, alias: &str) -> SourceId {
         let store = self.store.clone();
-        let label = if alias.is_empty() { format!("inputs.{name}") } else { format!("inputs.{name}::{alias}") };
+        let label =
+            if alias.is_empty() { format!("inputs.{name}") } else { format!("inputs.{name}::{alias}") };
         match tokio::task::spawn_blocking(move || store.source(&label)).await {
             Ok(Ok(number)) => SourceId(number),
             Ok(Err(error)) => {

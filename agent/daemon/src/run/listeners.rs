@@ -131,10 +131,7 @@ pub(super) async fn start(
         daemon.authority.clone(),
         daemon.program.clone(),
         daemon.clock.clone(),
-        SharedOptions {
-            writes_in_flight_max: http.max_concurrent_writes.unwrap_or(1024),
-            ..shared_defaults
-        },
+        SharedOptions { writes_in_flight_max: http.max_concurrent_writes.unwrap_or(1024), ..shared_defaults },
     );
     let limits = Limits { connections_max: http.max_connections.unwrap_or(16_384), ..Limits::default() };
     let (mut banner, mut first_url, mut tasks, mut bound) = (Vec::new(), None, Vec::new(), Vec::new());

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let plan = listeners::plan(args, &settings.config)?;
+    raise_open_files();
     let prometheus = telemetry::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let data = settings::data_directory(args.data.as_ref(), &settings.config);
@@ -90,6 +91,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     // Threads that hang in a plugin must not keep the process from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Lets the process have as many files and sockets open as the system allows: the usual soft limit of 1,024 is less than the connections
+/// that the configuration promises.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
 }
 
 /// Sees to the operator token. Gives its text if it was made just now.
@@ -209,7 +223,10 @@ impl Daemon {
                 }
                 watcher.follow(&settings.config);
                 telemetry::reloaded(true, self.clock.now().0, settings.config.hash);
-                tracing::info!(why, "configuration reloaded; changes to [store], [http], [auth] and [limits] wait for a restart");
+                tracing::info!(
+                    why,
+                    "configuration reloaded; changes to [store], [http], [auth] and [limits] wait for a restart"
+                );
             }
             Ok(Err(bad)) => {
                 telemetry::reloaded(false, self.clock.now().0, 0);
@@ -239,8 +256,11 @@ fn welcome(token: &str, data: &Path, url: Option<&str>) -> Vec<String> {
         "to try:".to_owned(),
         format!("  curl -G {url}/query -H 'Authorization: Token {token}' \\"),
         "       --data-urlencode 'db=telegraf' \\".to_owned(),
-        "       --data-urlencode 'q=SELECT mean(usage_idle) FROM cpu WHERE time > now() - 1m GROUP BY cpu'".to_owned(),
-        format!("  curl '{url}/write?db=home' -H 'Authorization: Token {token}' --data-binary 'home,room=kitchen temp=22.5'"),
+        "       --data-urlencode 'q=SELECT mean(usage_idle) FROM cpu WHERE time > now() - 1m GROUP BY cpu'"
+            .to_owned(),
+        format!(
+            "  curl '{url}/write?db=home' -H 'Authorization: Token {token}' --data-binary 'home,room=kitchen temp=22.5'"
+        ),
         format!("  weir query --url {url} --data {} 'SHOW MEASUREMENTS'", data.display()),
         String::new(),
     ]

@@ -62,7 +62,9 @@ impl Watcher {
                 Ok(()) => {
                     self.watched.insert(folder);
                 }
-                Err(error) => tracing::warn!(%error, folder = %folder.display(), "cannot be watched; use SIGHUP to reload"),
+                Err(error) => {
+                    tracing::warn!(%error, folder = %folder.display(), "cannot be watched; use SIGHUP to reload")
+                }
             }
         }
     }

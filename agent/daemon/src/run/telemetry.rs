@@ -5,8 +5,10 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use weir_store::Store;
 
 /// Upper bounds of the duration histograms, seconds: from a cached look-up to a slow disk.
-const SECONDS: [f64; 16] =
-    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const SECONDS: [f64; 16] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+    30.0,
+];
 
 /// Collects everything that `metrics` macros report from now on.
 pub(super) fn install() -> Result<PrometheusHandle, BuildError> {
@@ -33,7 +35,9 @@ pub(super) fn render(handle: &PrometheusHandle, store: &Store) -> String {
     gauge!("weir_memtable_bytes").set(stats.arena_bytes as f64);
     handle.run_upkeep();
     // The exporter has no counter that can be set to a fraction; the name says what it is.
-    handle.render().replace("# TYPE process_cpu_seconds_total gauge", "# TYPE process_cpu_seconds_total counter")
+    handle
+        .render()
+        .replace("# TYPE process_cpu_seconds_total gauge", "# TYPE process_cpu_seconds_total counter")
 }
 
 /// Notes how a reload went.
