@@ -3,6 +3,7 @@
 //! The query thread waits when more than [`QUEUE_BYTES`] are under way. The reader either blocks ([`ResultStream::recv`]) or
 //! polls from a task ([`ResultStream::poll_recv`], which needs no particular runtime). Dropping the stream cancels the query.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -13,6 +14,8 @@ use crate::result::Piece;
 
 /// Bytes that may wait for the reader: enough for one batch being written and one being made.
 const QUEUE_BYTES: usize = 512 * 1024;
+/// Bytes gathered before they are handed over.
+const GATHER_BYTES: usize = 32 * 1024;
 
 #[derive(Default)]
 struct State {
@@ -36,6 +39,16 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Ends the change of `state` and tells the reader.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let waker = state.waker.take();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 /// The pieces of a running query, in order.
@@ -44,14 +57,18 @@ pub struct ResultStream {
 }
 
 /// The query's end of the queue.
+///
+/// Small pieces are gathered before they are handed over, since each hand-over may wake the reader: an answer of thousands of
+/// series with a row each is as cheap as one series of thousands of rows.
 pub(crate) struct Sender {
     shared: Arc<Shared>,
+    gathered: RefCell<(usize, Vec<(usize, Piece)>)>,
 }
 
 /// A queue for one query; `context` is cancelled when the reader goes.
 pub(crate) fn queue(context: Arc<ReadContext>) -> (Sender, ResultStream) {
     let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), context });
-    (Sender { shared: Arc::clone(&shared) }, ResultStream { shared })
+    (Sender { shared: Arc::clone(&shared), gathered: RefCell::default() }, ResultStream { shared })
 }
 
 impl Sender {
@@ -60,7 +77,9 @@ impl Sender {
     /// # Errors
     /// [`ReadError::Cancelled`] when the reader has gone or the query was cancelled while waiting.
     pub(crate) fn send(&self, piece: Piece) -> Result<(), ReadError> {
-        let bytes = if let Piece::Rows(rows) = &piece { rows.bytes() } else { 128 };
+        if self.gather(piece) < GATHER_BYTES {
+            return Ok(());
+        }
         let mut state = self.shared.lock();
         while state.bytes >= QUEUE_BYTES && !state.closed {
             if self.shared.context.is_cancelled() {
@@ -73,41 +92,41 @@ impl Sender {
         if state.closed {
             return Err(ReadError::Cancelled);
         }
-        state.bytes += bytes;
-        state.pieces.push_back((bytes, piece));
-        let waker = state.waker.take();
-        drop(state);
-        self.shared.changed.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.hand_over(state);
         Ok(())
     }
 
-    /// Hands over a piece whatever is waiting already, for the few that end a statement.
+    /// Hands over a piece, and all before it, whatever is waiting already: for the few that begin and end a statement.
     pub(crate) fn send_always(&self, piece: Piece) {
-        let mut state = self.shared.lock();
-        state.bytes += 128;
-        state.pieces.push_back((128, piece));
-        let waker = state.waker.take();
-        drop(state);
-        self.shared.changed.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
+        self.gather(piece);
+        self.hand_over(self.shared.lock());
+    }
+
+    /// Adds a piece to those gathered; how many bytes they are.
+    fn gather(&self, piece: Piece) -> usize {
+        let bytes = if let Piece::Rows(rows) = &piece { rows.bytes() } else { 128 };
+        let mut gathered = self.gathered.borrow_mut();
+        gathered.0 += bytes;
+        gathered.1.push((bytes, piece));
+        gathered.0
+    }
+
+    fn hand_over(&self, mut state: MutexGuard<'_, State>) {
+        let (bytes, pieces) = std::mem::take(&mut *self.gathered.borrow_mut());
+        if !state.closed {
+            state.bytes += bytes;
+            state.pieces.extend(pieces);
         }
+        self.shared.wake(state);
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
+        self.hand_over(self.shared.lock());
         let mut state = self.shared.lock();
         state.done = true;
-        let waker = state.waker.take();
-        drop(state);
-        self.shared.changed.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.shared.wake(state);
     }
 }
 

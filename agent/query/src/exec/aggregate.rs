@@ -73,6 +73,15 @@ pub(crate) struct Leaves<'a> {
 pub(crate) struct Computed(Vec<State>);
 
 impl Leaves<'_> {
+    /// How many tasks a group makes.
+    pub(crate) fn count_tasks(group: &Group<'_>) -> usize {
+        let tasks = |part: &Part<'_>| match part {
+            Part::Series { series, .. } => series.len().div_ceil(TASK_SERIES),
+            Part::Frames { .. } => 1,
+        };
+        group.parts.iter().map(tasks).sum()
+    }
+
     /// The tasks of a group, in order.
     pub(crate) fn tasks<'g, 'a>(&self, group: &'g Group<'a>) -> Vec<Task<'g, 'a>> {
         let mut tasks = Vec::new();
@@ -123,7 +132,17 @@ impl Leaves<'_> {
     ) -> Result<bool> {
         let Some(first) = pass.first().and_then(|i| self.leaves.get(*i)) else { return Ok(true) };
         let windows = &first.windows;
-        let mut refs: Vec<Ref> = pass.iter().map(|i| self.leaves[*i].arg.clone()).collect();
+        let mut refs: Vec<Ref> = Vec::new();
+        let columns: Vec<usize> = pass
+            .iter()
+            .map(|i| {
+                let arg = &self.leaves[*i].arg;
+                refs.iter().position(|r| r == arg).unwrap_or_else(|| {
+                    refs.push(arg.clone());
+                    refs.len() - 1
+                })
+            })
+            .collect();
         let by: Vec<String> = pass
             .iter()
             .filter_map(|i| {
@@ -138,8 +157,14 @@ impl Leaves<'_> {
         }
         let by_at = refs.len();
         refs.extend(by.iter().map(|name| Ref { name: name.as_str().into(), kind: Some(DataType::Tag) }));
-        let mut feed =
-            Feed { leaves: self.leaves, pass, aux: aux_at..by_at, by: by_at..refs.len(), parts: Vec::new() };
+        let mut feed = Feed {
+            leaves: self.leaves,
+            pass,
+            columns: &columns,
+            aux: aux_at..by_at,
+            by: by_at..refs.len(),
+            parts: Vec::new(),
+        };
         let range = TimeRange::new(windows.start, windows.end);
         if range.is_empty() {
             return Ok(true);
@@ -148,9 +173,7 @@ impl Leaves<'_> {
         match task {
             Task::Series(source, series) if self.at_the_edge(pass) => {
                 for no in *series {
-                    self.edge(source, *no, (first, &refs), pass.len(), &mut |block| {
-                        feed.block(block, states)
-                    })?;
+                    self.edge(source, *no, (first, &refs), aux_at, &mut |block| feed.block(block, states))?;
                 }
                 charge(&bytes, pass, states, self.run)?;
             }
@@ -174,12 +197,14 @@ impl Leaves<'_> {
                         Item::Rows(block) => {
                             self.run.count_points(block.times.len())?;
                             feed.block(&block, states);
+                            reader.recycle(block);
                             charge(&bytes, pass, states, self.run)?;
                         }
                         Item::Summary(summary) => {
                             self.run.context.check()?;
                             let start = windows.window(summary.span.min).0;
-                            for (column, i) in summary.columns.iter().zip(pass) {
+                            for (column, i) in columns.iter().zip(pass) {
+                                let Some(column) = summary.columns.get(*column) else { return Ok(false) };
                                 let known = match &mut states[*i] {
                                     State::Float(b) => b.summary(start, column),
                                     State::Integer(b) => b.summary(start, column),
@@ -403,6 +428,8 @@ fn reversed(block: &Block, refs: &[Ref]) -> Block {
 struct Feed<'a> {
     leaves: &'a [Leaf],
     pass: &'a [usize],
+    /// For each leaf of the pass its column.
+    columns: &'a [usize],
     /// Columns of chosen points.
     aux: std::ops::Range<usize>,
     /// Columns that divide `top(v, tag, n)`.
@@ -429,18 +456,18 @@ impl Feed<'_> {
                 at + block.times[at..].partition_point(|t| *t < end)
             };
             let to = to.max(at + 1);
-            for (column, i) in self.pass.iter().enumerate() {
+            for (column, i) in self.columns.iter().zip(self.pass) {
                 let leaf = &self.leaves[*i];
                 let with_aux = leaf.with_aux && !self.aux.is_empty();
                 let aux: Option<&dyn Fn(usize) -> Box<[Value]>> = if with_aux { Some(&aux) } else { None };
-                bin(&mut states[*i], leaf, start, at..to, block, &block.columns[column], aux);
+                bin(&mut states[*i], leaf, start, at..to, block, &block.columns[*column], aux);
             }
             at = to;
         }
-        for (column, i) in self.pass.iter().enumerate() {
+        for (column, i) in self.columns.iter().zip(self.pass) {
             let leaf = &self.leaves[*i];
             if let (State::Points(points), true) = (&mut states[*i], needs_points(&leaf.func)) {
-                let column = &block.columns[column];
+                let column = &block.columns[*column];
                 for (row, time) in block.times.iter().enumerate() {
                     let value = column.value(row);
                     if !value.is_null() {

@@ -194,18 +194,33 @@ impl Builder {
 }
 
 /// The rows of `column` for which `keep` is set, in order.
-pub(crate) fn compact(column: Col, keep: &[bool], kind: Type) -> Col {
-    match column {
-        Col::Data(data) => {
-            let data = Col::Data(data);
-            let mut builder = Builder::new(kind);
-            for (row, _) in keep.iter().enumerate().filter(|(_, k)| **k) {
-                builder.push(data.cell(row));
+pub(crate) fn compact(column: Col, keep: &[bool]) -> Col {
+    fn kept<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
+        values.iter().zip(keep).filter(|(_, k)| **k).map(|(v, _)| *v).collect()
+    }
+    let Col::Data(Column { values, valid }) = column else { return column };
+    let values = match values {
+        Values::Absent => return Col::Data(Column::default()),
+        Values::Float(v) => Values::Float(kept(&v, keep)),
+        Values::Integer(v) => Values::Integer(kept(&v, keep)),
+        Values::Unsigned(v) => Values::Unsigned(kept(&v, keep)),
+        Values::Boolean(v) => Values::Boolean(kept(&v, keep)),
+        Values::String(v) => {
+            Values::String(v.iter().zip(keep).filter(|(_, k)| **k).map(|(s, _)| s).collect())
+        }
+    };
+    let valid = match valid {
+        Validity::Bits(_) => {
+            let rows: Vec<usize> = keep.iter().enumerate().filter(|(_, k)| **k).map(|(row, _)| row).collect();
+            let mut bits = vec![0_u64; rows.len().div_ceil(64)];
+            for (to, from) in rows.iter().enumerate() {
+                bits[to / 64] |= u64::from(valid.is_valid(*from)) << (to % 64);
             }
-            Col::Data(builder.finish())
+            Validity::Bits(bits)
         }
         other => other,
-    }
+    };
+    Col::Data(Column { values, valid })
 }
 
 /// The column with the type `kind`: numbers become other numbers, all else becomes null.

@@ -7,7 +7,7 @@ use weir_influxql::ast::Fill;
 use weir_model::TimeRange;
 
 use super::aggregate::{Computed, Leaves, Task};
-use super::block::{Frame, Ref, SeriesId};
+use super::block::{Builder, Col, Frame, Ref, SeriesId};
 use super::calls::{CallPlan, Leaf, Planner, is_selector};
 use super::fill::constant;
 use super::groups::{Group, Level, Run, groups};
@@ -17,7 +17,7 @@ use super::raw::Raw;
 use crate::error::{Result, refuse};
 use crate::plan::prepare::Prepared;
 use crate::plan::types::Type;
-use crate::result::{Cells, Value};
+use crate::result::{Cell, Cells, Value};
 
 /// Tasks computed before the next rows are given out: enough for all threads, few enough to hold.
 const WAVE_TASKS: usize = 64;
@@ -100,7 +100,7 @@ impl<'a> Calls<'a> {
         let mut count = 0;
         while count < WAVE_TASKS {
             let Some(group) = self.groups.pop_front() else { break };
-            count += leaves.tasks(&group).len();
+            count += Leaves::count_tasks(&group);
             taken.push(group);
         }
         let mut tasks: Vec<(usize, Task<'_, '_>)> = Vec::new();
@@ -133,6 +133,9 @@ impl<'a> Calls<'a> {
     /// Joins the points of the calls by time to rows.
     fn join(&self, id: &Arc<SeriesId>, points: Vec<Vec<Point>>) -> Frame {
         let kinds: Vec<Type> = self.plans.iter().map(|p| p.kind).collect();
+        if let ([only], [Node::Call(_)]) = (points.as_slice(), self.projection.nodes.as_slice()) {
+            return one_column(id, only, kinds.first().copied().flatten());
+        }
         let mut missing: Vec<Value> = kinds.iter().map(|k| constant(self.fill, *k)).collect();
         let keep_last = self.fill == Fill::Previous;
         let mut times = Vec::new();
@@ -178,6 +181,19 @@ impl<'a> Calls<'a> {
     }
 }
 
+/// The rows of a statement that is one call.
+fn one_column(id: &Arc<SeriesId>, points: &[Point], kind: Type) -> Frame {
+    let times = points.iter().map(|p| p.time).collect();
+    let mut builder = Builder::new(kind);
+    points.iter().for_each(|p| {
+        builder.push(match p.value.cell() {
+            Cell::Float(x) if x.is_nan() => Cell::Null,
+            cell => cell,
+        });
+    });
+    Frame { id: Arc::clone(id), times, columns: vec![Col::Data(builder.finish()).into_cells()] }
+}
+
 /// Values of one type as a typed column.
 fn pack(values: Vec<Value>, node: &Node, kinds: &[Type], refs: &[Ref]) -> Cells {
     use weir_influxql::ast::DataType;
@@ -199,9 +215,9 @@ fn pack(values: Vec<Value>, node: &Node, kinds: &[Type], refs: &[Ref]) -> Cells 
     if !values.iter().all(fits) {
         return Cells::Mixed(values);
     }
-    let mut builder = super::block::Builder::new(kind);
+    let mut builder = Builder::new(kind);
     values.iter().for_each(|v| builder.push(v.cell()));
-    super::block::Col::Data(builder.finish()).into_cells()
+    Col::Data(builder.finish()).into_cells()
 }
 
 /// LIMIT and OFFSET, which 1.x applies to each call before the calls are joined.

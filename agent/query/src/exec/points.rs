@@ -66,7 +66,6 @@ pub(crate) fn reduce(leaf: &Leaf, points: Vec<Point>, ascending: bool, seed: u64
 fn bucket(func: &LeafFunc, mut points: Vec<Point>, start: i64, random: &mut Random, out: &mut Vec<Point>) {
     match func {
         LeafFunc::Median => {
-            points.sort_by(|a, b| order(&a.value, &b.value));
             out.push(Point::new(start, median(&points)));
         }
         LeafFunc::Mode => out.extend(mode(points, start)),
@@ -74,8 +73,14 @@ fn bucket(func: &LeafFunc, mut points: Vec<Point>, start: i64, random: &mut Rand
         LeafFunc::Percentile(p) => {
             let place = (points.len() as f64 * p / 100.0 + 0.5).floor() - 1.0;
             if place >= 0.0 && (place as usize) < points.len() {
-                points.sort_by(|a, b| order(&a.value, &b.value));
-                out.push(points.swap_remove(place as usize));
+                // Among equal values the earlier point comes first, as in a stable sort.
+                let mut places: Vec<u32> = (0..).take(points.len()).collect();
+                let by_value = |a: &u32, b: &u32| {
+                    order(&points[*a as usize].value, &points[*b as usize].value).then(a.cmp(b))
+                };
+                let (_, chosen, _) = places.select_nth_unstable_by(place as usize, by_value);
+                let chosen = *chosen as usize;
+                out.push(points.swap_remove(chosen));
             }
         }
         LeafFunc::Distinct => {
@@ -140,16 +145,20 @@ fn best_of_each(points: Vec<Point>, top: bool) -> Vec<Point> {
     kept
 }
 
-fn median(sorted: &[Point]) -> Value {
-    let at = |i: usize| sorted.get(i).and_then(|p| math::number(&p.value));
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        return at(middle).map_or(Value::Null, Value::Float);
+fn median(points: &[Point]) -> Value {
+    let mut values: Vec<f64> = points.iter().filter_map(|p| math::number(&p.value)).collect();
+    if values.is_empty() {
+        return Value::Null;
     }
-    match (at(middle.wrapping_sub(1)), at(middle)) {
-        (Some(low), Some(high)) => Value::Float(low + (high - low) / 2.0),
-        _ => Value::Null,
+    let middle = values.len() / 2;
+    let odd = values.len() % 2 == 1;
+    let (below, high, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let high = *high;
+    if odd {
+        return Value::Float(high);
     }
+    let low = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Value::Float(low + (high - low) / 2.0)
 }
 
 fn stddev(points: &[Point]) -> Value {

@@ -164,6 +164,18 @@ impl<'a> SeriesReader<'a> {
         }
     }
 
+    /// Takes back a block that is done with, for its memory.
+    pub(crate) fn recycle(&mut self, block: Block) {
+        self.chunk.times = block.times;
+        let places = &self.places;
+        for (i, column) in block.columns.into_iter().enumerate() {
+            let slot = places.get(i).copied().flatten().and_then(|p| self.chunk.columns.get_mut(p));
+            if let (Some(slot), Col::Data(column)) = (slot, column) {
+                *slot = column;
+            }
+        }
+    }
+
     fn predicate(&self, series: usize) -> Option<Option<Predicate>> {
         let tag = |name: &str| -> Arc<str> {
             let column = self.mixed.iter().find(|(n, _)| n == name).map(|(_, c)| c);
@@ -211,12 +223,12 @@ impl<'a> SeriesReader<'a> {
                 *k = *k && driving.iter().any(|c| matches!(c, Col::Data(d) if d.valid.is_valid(row)));
             }
         }
-        keep_rows(Block { times, columns }, &keep, &self.refs)
+        keep_rows(Block { times, columns }, &keep)
     }
 }
 
 /// The rows with `keep` set; `None` if there is none.
-fn keep_rows(block: Block, keep: &[bool], refs: &[Ref]) -> Option<Block> {
+fn keep_rows(block: Block, keep: &[bool]) -> Option<Block> {
     if keep.iter().all(|k| *k) {
         return (!block.times.is_empty()).then_some(block);
     }
@@ -224,7 +236,7 @@ fn keep_rows(block: Block, keep: &[bool], refs: &[Ref]) -> Option<Block> {
     if times.is_empty() {
         return None;
     }
-    let columns = block.columns.into_iter().zip(refs).map(|(c, r)| compact(c, keep, r.kind)).collect();
+    let columns = block.columns.into_iter().map(|c| compact(c, keep)).collect();
     Some(Block { times, columns })
 }
 
@@ -264,7 +276,7 @@ pub(crate) fn frame_blocks(
             predicate.apply(&all, &block.columns, &mut keep);
         }
         block.columns.truncate(refs.len());
-        out.extend(keep_rows(block, &keep, refs));
+        out.extend(keep_rows(block, &keep));
     }
     out
 }
