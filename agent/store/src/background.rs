@@ -36,6 +36,9 @@ pub(crate) enum Work {
 const TICK: Duration = Duration::from_millis(100);
 /// Least time between two flushes for idleness.
 const IDLE_FLUSH_PAUSE_NS: u64 = 60_000_000_000;
+/// Idleness alone does not make a flush of less log than this: a store that gets a little every ten seconds would end up with a tiny
+/// segment for each minute. What is left is flushed by age.
+const IDLE_FLUSH_BYTES: u64 = 1 << 20;
 /// Pause after a failed seal or flush.
 const RETRY_PAUSE_NS: u64 = 2_000_000_000;
 /// Free space, indexes and gauges are looked at once in so many ticks.
@@ -126,7 +129,8 @@ impl Background {
         }
         let quiet = now.saturating_sub(shared.last_write.load(Ordering::Relaxed));
         let paused = self.last_idle_flush.is_some_and(|t| now.saturating_sub(t) < IDLE_FLUSH_PAUSE_NS);
-        if quiet >= options.flush_idle.as_nanos() as u64 && !paused {
+        if quiet >= options.flush_idle.as_nanos() as u64 && !paused && shared.wal_growth() >= IDLE_FLUSH_BYTES
+        {
             self.last_idle_flush = Some(now);
             return true;
         }

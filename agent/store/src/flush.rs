@@ -3,6 +3,7 @@
 //! Only the background thread works here. Whatever fails leaves the points where they were: in the log, and in arenas or sealed runs.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use weir_catalog::{
     WalFloor, group_dir, segment_name, series_file_name,
 };
 use weir_model::TimeRange;
-use weir_segment::{Segment, SegmentFacts, SegmentWriter, Written};
+use weir_segment::{Segment, SegmentError, SegmentFacts, SegmentWriter, Written};
 use weir_wal::LaneSlots;
 
 use crate::error::FlushError;
@@ -40,6 +41,13 @@ pub(crate) struct Flusher {
     created: Vec<PathBuf>,
     /// Files that a failed manifest edit names: it may be on the disk after all, until another edit has succeeded.
     doubtful: Vec<PathBuf>,
+}
+
+/// What sealing made of one group.
+pub(crate) struct SealedRun {
+    pub(crate) policy: PolicyId,
+    pub(crate) group: GroupId,
+    pub(crate) run: Arc<Run>,
 }
 
 /// Files that one flush made for one group.
@@ -99,23 +107,26 @@ impl Flusher {
         let old: Vec<Arc<Arena>> =
             version.arenas.iter().filter(|a| a.generation < generation).cloned().collect();
         let runs = self.seal_arenas(&old, &version)?;
-        let points = runs.iter().map(|(_, _, points)| points).sum();
+        let points = runs.iter().map(|r| r.run.points).sum();
         shared.change_version(|version| {
             version.arenas.retain(|a| !old.iter().any(|o| Arc::ptr_eq(o, a)));
-            for (group, run, _) in runs {
-                add_run(version, group, run);
+            for sealed in runs {
+                // A policy may have been dropped meanwhile.
+                if version.policies.contains_key(&sealed.policy) {
+                    add_run(version, sealed.group, sealed.run);
+                }
             }
         });
         metrics::sealed(started.elapsed(), points);
         Ok(())
     }
 
-    /// Sealed runs of some arenas, with their number of points.
+    /// Sealed runs of some arenas.
     pub(crate) fn seal_arenas(
         &mut self,
         arenas: &[Arc<Arena>],
         version: &Version,
-    ) -> Result<Vec<(GroupId, Arc<Run>, u64)>, FlushError> {
+    ) -> Result<Vec<SealedRun>, FlushError> {
         let generations = arenas.iter().filter(|a| !a.is_empty()).map(|a| u64::from(a.generation));
         let (Some(gen_lo), Some(gen_hi)) = (generations.clone().min(), generations.max()) else {
             return Ok(Vec::new());
@@ -140,9 +151,12 @@ impl Flusher {
                 continue;
             }
             let charge = self.shared.sealed_pool.charge(sealed.bytes.len() as u64);
-            let segment = Arc::new(Segment::open(Arc::new(sealed.bytes))?);
+            // The copy has no spare capacity.
+            let bytes: Arc<[u8]> = sealed.bytes.into();
             let run = Run {
-                segment,
+                segment: Arc::new(Segment::open(Arc::new(Arc::clone(&bytes)))?),
+                points: sealed.written.points,
+                bytes: Some(bytes),
                 gen_lo,
                 gen_hi,
                 span: TimeRange::new(sealed.written.t_min, sealed.written.t_max),
@@ -151,7 +165,7 @@ impl Flusher {
                 slots: sealed.slots,
                 charge: Some(charge),
             };
-            runs.push((group, Arc::new(run), sealed.written.points));
+            runs.push(SealedRun { policy: series.policy, group, run: Arc::new(run) });
         }
         Ok(runs)
     }
@@ -287,9 +301,24 @@ impl Flusher {
         inputs: &[Arc<Run>],
         series: &PolicySeries,
     ) -> Result<Written, FlushError> {
-        let mut writer = SegmentWriter::new(FileOut::create(self.shared.fs.as_ref(), path)?, facts)?;
-        let runs: Vec<Arc<Segment>> = inputs.iter().map(|r| Arc::clone(&r.segment)).collect();
-        merge(&runs, series, &mut writer)?;
+        let mut out = FileOut::create(self.shared.fs.as_ref(), path)?;
+        if let [run] = inputs
+            && let Some(bytes) = &run.bytes
+        {
+            // Nothing to join: the sealed bytes are a segment already.
+            out.write_all(bytes).map_err(|source| SegmentError::Io { op: "write", offset: 0, source })?;
+            let written = Written {
+                bytes: out.finish()?,
+                points: run.points,
+                series: run.slots.len(),
+                t_min: run.span.min,
+                t_max: run.span.max,
+            };
+            return Ok(written);
+        }
+        let mut writer = SegmentWriter::new(out, facts)?;
+        let segments = inputs.iter().map(|r| Arc::clone(&r.segment));
+        merge(segments.zip(filters).collect(), series, &mut writer)?;
         let (out, mut written) = writer.finish()?;
         written.bytes = out.finish()?;
         Ok(written)
@@ -362,9 +391,7 @@ impl Flusher {
             for made in &alive {
                 replace_runs(version, made);
             }
-            for made in &gone {
-                version.groups.remove(&made.group);
-            }
+            version.groups.retain(|group, _| state.group(*group).is_some());
         });
         for made in alive {
             if let Some((info, slots)) = made.series {
@@ -427,6 +454,8 @@ fn replace_runs(version: &mut Version, made: &GroupFiles) {
     let Some(runs) = version.groups.get_mut(&made.group) else { return };
     let file = Arc::new(Run {
         segment: Arc::clone(&made.open),
+        points: made.segment.points,
+        bytes: None,
         gen_lo: made.segment.gen_lo,
         gen_hi: made.segment.gen_hi,
         span: made.span,

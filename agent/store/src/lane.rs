@@ -34,6 +34,9 @@ const SMALL_BLOCK: usize = 64;
 /// How often an idle lane looks around.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How long definitions wait for a sync when acknowledgements do not wait for one.
+const DEFINITIONS_SYNC_NS: u64 = 1_000_000_000;
+
 /// A lane's state word while it takes a seq.
 const TAKING: u64 = u64::MAX;
 /// A lane's state word while it works on nothing. Any other value is the seq it works on.
@@ -142,6 +145,11 @@ impl LaneQueue {
         let _ = self.sender.try_send(Message::Wake);
     }
 
+    /// The lane's thread is gone: nobody waits for it any more.
+    pub(crate) fn abandon(&self) {
+        self.state.store(IDLE, Ordering::SeqCst);
+    }
+
     /// Whether the lane can no longer publish anything under a generation below `generation`. Ask after the seq was raised.
     pub(crate) fn is_past(&self, generation: u32) -> bool {
         match self.state.load(Ordering::SeqCst) {
@@ -161,6 +169,8 @@ pub(crate) struct Lane {
     records: Group,
     /// Slots whose definitions are written but not synced, when acknowledgements do not wait for a sync.
     unsynced: Vec<(Arc<crate::version::PolicySeries>, Vec<u32>)>,
+    /// Monotonic time of the oldest of them.
+    unsynced_since: Option<u64>,
     presence: HashMap<GroupId, Arc<Presence>>,
 }
 
@@ -173,6 +183,7 @@ impl Lane {
             log,
             records: Group::new(),
             unsynced: Vec::new(),
+            unsynced_since: None,
             presence: HashMap::new(),
         }
     }
@@ -354,12 +365,14 @@ impl Lane {
             batch.series.count_points(batch.points);
             if !defined.is_empty() {
                 self.unsynced.push((Arc::clone(&batch.series), defined));
+                self.unsynced_since.get_or_insert_with(|| self.shared.clock.monotonic_ns());
             }
             done.push(completer);
         }
         for (series, rows) in pending {
-            self.show(&series, &rows);
-            if arena.append(rows, seq).is_err() {
+            if let Ok(block) = arena.append(rows, seq) {
+                block.into_iter().for_each(|block| self.show(&series, &block.rows));
+            } else {
                 // Four billion rows in one arena; sealing starts at a few million.
                 self.shared
                     .health
@@ -393,13 +406,15 @@ impl Lane {
         pool.is_over(60)
     }
 
-    /// Notes which series now have points in the group.
+    /// Notes which series now have points in the group. The rows are linked already: a delete that empties a series at the same time
+    /// takes it out first and looks for linked rows then, so one of the two sees the other.
     fn show(&mut self, series: &crate::version::PolicySeries, rows: &Rows) {
         const CACHED_MAX: usize = 256;
         if self.presence.len() > CACHED_MAX {
             self.presence.clear();
         }
         let presence = self.presence.entry(rows.group).or_insert_with(|| series.presence_or_make(rows.group));
+        std::sync::atomic::fence(Ordering::SeqCst);
         for &slot in &rows.slots {
             presence.add(slot);
         }
@@ -407,14 +422,18 @@ impl Lane {
 
     /// The definitions written so far are on disk.
     fn mark_durable(&mut self) {
+        self.unsynced_since = None;
         for (series, slots) in self.unsynced.drain(..) {
             series.mark_durable(&slots);
         }
     }
 
-    /// For acknowledgements that do not wait for a sync.
+    /// For acknowledgements that do not wait for a sync. Until definitions are synced every batch carries them again, so new series make
+    /// a sync now and then whatever the mode.
     fn sync_if_due(&mut self) {
-        if self.log.sync_due_ns().is_some_and(|due| self.shared.clock.monotonic_ns() >= due) {
+        let definitions_due = self.unsynced_since.map(|since| since.saturating_add(DEFINITIONS_SYNC_NS));
+        let due = self.log.sync_due_ns().into_iter().chain(definitions_due).min();
+        if due.is_some_and(|due| self.shared.clock.monotonic_ns() >= due) {
             match self.log.sync() {
                 Ok(()) => self.mark_durable(),
                 Err(e) => {

@@ -285,6 +285,19 @@ impl Rows {
         }
     }
 
+    /// Takes the rows out of which `is_deleted` says so, by slot and time; whether there were any.
+    pub(crate) fn take_out(&mut self, is_deleted: impl Fn(u32, i64) -> bool) -> bool {
+        let kept: Vec<bool> =
+            self.slots.iter().zip(&self.times).map(|(&slot, &time)| !is_deleted(slot, time)).collect();
+        if !kept.contains(&false) {
+            return false;
+        }
+        let mut keep = kept.iter().copied();
+        self.slots.retain(|_| keep.next().unwrap_or(false));
+        self.keep(|row| kept.get(row).copied().unwrap_or(false));
+        true
+    }
+
     /// Appends the rows of `other`, which must have the [same layout](Self::same_layout).
     pub fn append(&mut self, other: &Self) {
         self.slots.extend_from_slice(&other.slots);
@@ -308,6 +321,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// The same block with other rows. It is in no chain.
+    pub(crate) fn with_rows(&self, rows: Rows) -> Self {
+        Self { rows, seq: self.seq, first_row: self.first_row, prev: Box::default() }
+    }
+
     /// The previous row of the same series in the same arena; [`NO_ROW`] at the end of the chain. `i` counts from the block's start.
     #[must_use]
     pub fn prev(&self, i: usize) -> u32 {
@@ -430,8 +448,9 @@ impl Arena {
 
     /// Appends rows and links them; the lane's thread alone calls this. They become readable with [`publish`](Self::publish).
     ///
-    /// Gives back the rows if the arena has no row number left for them.
-    pub(crate) fn append(&self, rows: Rows, seq: u64) -> Result<(), Box<Rows>> {
+    /// # Errors
+    /// The rows, if the arena has no row number left for them.
+    pub(crate) fn append(&self, rows: Rows, seq: u64) -> Result<Option<&Arc<Block>>, Box<Rows>> {
         let index = self.block_count.load(Ordering::Relaxed);
         let first_row = match index.checked_sub(1).and_then(|last| self.blocks.get(last)?.get()) {
             Some(last) => {
@@ -451,13 +470,12 @@ impl Arena {
         let heads = self.heads_or_make(rows.policy);
         let prev = rows.slots.iter().zip(first_row..);
         let prev = prev.map(|(&slot, row)| AtomicU32::new(heads.replace(slot, row, &mut grown))).collect();
-        if let Some(cell) = self.blocks.get_or_make(index) {
-            // The cell is empty: `index` was never used before.
-            let _ = cell.set(Arc::new(Block { rows, seq, first_row, prev }));
-        }
+        let cell = self.blocks.get_or_make(index);
+        // The cell is empty: `index` was never used before.
+        let block = cell.map(|cell| cell.get_or_init(|| Arc::new(Block { rows, seq, first_row, prev })));
         self.block_count.store(index + 1, Ordering::Relaxed);
         self.bytes.fetch_add(grown as u64, Ordering::Relaxed);
-        Ok(())
+        Ok(block)
     }
 
     /// Makes all appended rows readable.

@@ -12,29 +12,35 @@ use weir_model::read::{Column, ReadContext, Values};
 use weir_segment::{Segment, SegmentError, SegmentWriter, SeriesPoints, SeriesScan, append_rows};
 
 use crate::stripe::{Stripe, points_max};
+use crate::tombstones::RunFilter;
 use crate::version::PolicySeries;
 
 /// A run being read: the series it stands at.
 struct Input {
     scan: SeriesScan,
+    filter: RunFilter,
     points: SeriesPoints,
     /// Slot and rank of the series; `None` at the end of the run.
     at: Option<(u32, u32)>,
 }
 
-/// Writes all points of `runs` (earliest first) to `writer`.
+/// Writes all points of `runs` (earliest first, each with what is deleted of it) to `writer`.
 ///
 /// # Errors
 /// Of readers and writer.
 pub(crate) fn merge<W: Write>(
-    runs: &[Arc<Segment>],
+    runs: Vec<(Arc<Segment>, RunFilter)>,
     series: &PolicySeries,
     writer: &mut SegmentWriter<W>,
 ) -> Result<(), SegmentError> {
+    let (runs, filters): (Vec<Arc<Segment>>, Vec<RunFilter>) = runs.into_iter().unzip();
+    let runs = &runs[..];
     let mut inputs: Vec<Input> = runs
         .iter()
-        .map(|run| Input {
+        .zip(filters)
+        .map(|(run, filter)| Input {
             scan: SeriesScan::new(Arc::clone(run)),
+            filter,
             points: SeriesPoints::default(),
             at: None,
         })
@@ -107,6 +113,9 @@ impl Input {
             return;
         }
         let slot = series.index.slot_of_id(self.points.series);
+        if let Some(slot) = slot {
+            self.filter.apply(slot, &mut self.points);
+        }
         self.at = Some(slot.map_or((u32::MAX, u32::MAX), |slot| (slot, ranks.of_slot(slot))));
     }
 }

@@ -64,7 +64,7 @@ pub struct StoreOptions {
     pub flush_wal_bytes: u64,
     /// Age of the oldest unflushed point that makes a flush. Default 30 min.
     pub flush_age: Duration,
-    /// Silence after which a flush happens, at most once a minute. Default 5 s.
+    /// Silence after which a flush happens, at most once a minute and not for less than 1 MiB of log. Default 5 s.
     pub flush_idle: Duration,
     /// How long a write may wait for memory or for the log before it is refused. Default 5 s.
     pub write_wait_max: Duration,

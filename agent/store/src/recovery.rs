@@ -137,6 +137,8 @@ fn open_segment(shared: &Shared, directory: &Path, info: &SegmentInfo) -> Result
     let segment = Segment::open(Arc::new(source)).map_err(|e| describe(&e))?;
     Ok(Run {
         segment: Arc::new(segment),
+        points: info.points,
+        bytes: None,
         gen_lo: info.gen_lo,
         gen_hi: info.gen_hi,
         span: TimeRange::new(info.t_min, info.t_max),
@@ -335,7 +337,7 @@ impl Replay {
             let shared = &self.shared;
             let arena = self.arena.get_or_insert_with(|| shared.new_arena(0, generation));
             match arena.append(rows, group.seq) {
-                Ok(()) => break,
+                Ok(_) => break,
                 Err(back) => {
                     // No row number left: a new piece of the same generation.
                     rows = *back;
@@ -409,8 +411,8 @@ impl Replay {
         let version = self.shared.version.load_full();
         let runs = self.flusher.seal_arenas(&[arena], &version)?;
         self.shared.change_version(|version| {
-            for (group, run, _) in runs {
-                add_run(version, group, run);
+            for sealed in runs {
+                add_run(version, sealed.group, sealed.run);
             }
         });
         if self.shared.sealed_pool.is_over(80) {

@@ -1,7 +1,7 @@
 //! What all threads of a store share.
 //!
-//! Lock order: `structure` (what exists changes) before `version_lock` (the version is exchanged). No lane is ever waited for
-//! while one of the two is held.
+//! Lock order: `rotation` (a generation begins and arenas are sealed, or points are deleted) before `structure` (what exists changes)
+//! before `version_lock` (the version is exchanged). No lane is ever waited for while one of the latter two is held.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) version: ArcSwap<Version>,
     version_lock: Mutex<()>,
     structure: Mutex<()>,
+    rotation: Mutex<()>,
     pub(crate) series_ids: SeriesIds,
     /// New points and batches in preparation.
     pub(crate) arena_pool: Arc<Pool>,
@@ -80,6 +81,7 @@ impl Shared {
             version: ArcSwap::default(),
             version_lock: Mutex::new(()),
             structure: Mutex::new(()),
+            rotation: Mutex::new(()),
             series_ids,
             seq: AtomicU64::new(0),
             lanes,
@@ -95,6 +97,11 @@ impl Shared {
             former_lanes: Mutex::default(),
             first_generation: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Held from the beginning of a new generation until the arenas before it are sealed, or until a delete has taken effect.
+    pub(crate) fn rotation(&self) -> MutexGuard<'_, ()> {
+        self.rotation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Held while databases, policies or groups come to an end, and while a flush adds files to groups.
@@ -165,7 +172,7 @@ impl Shared {
 
     /// Gives a buffer back for the next batch.
     pub(crate) fn give_group(&self, mut group: Group) {
-        const SPARES_MAX: usize = 64;
+        const SPARES_MAX: usize = 8;
         group.clear();
         let mut spare = self.spare_groups.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARES_MAX {

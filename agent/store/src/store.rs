@@ -103,11 +103,11 @@ impl Store {
             let start = log.start(recovery::to_floor(queue.lane, floor));
             let lane_log = LaneLog::open(Arc::clone(slots), &start, Arc::clone(&clock), wal.clone());
             let lane = Lane::new(Arc::clone(&shared), number, receiver, lane_log);
-            let handle = spawn(format!("lane-{number}"), move || lane.run())?;
+            let handle = spawn(&shared, format!("lane-{number}"), Some(number), move || lane.run())?;
             store.threads.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
         }
         let background = Background::new(Arc::clone(&shared), flusher, work_receiver);
-        let handle = spawn("store-bg".to_owned(), move || background.run())?;
+        let handle = spawn(&shared, "store-bg".to_owned(), None, move || background.run())?;
         *store.threads.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
         Ok(store)
     }
@@ -198,9 +198,25 @@ impl Store {
     }
 }
 
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+/// Starts a thread. A panic in it is a bug; then the store takes no more writes, and nobody waits for `lane`.
+fn spawn(
+    shared: &Arc<Shared>,
+    name: String,
+    lane: Option<usize>,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
     let builder = thread::Builder::new().name(name.clone());
-    builder.spawn(run).map_err(|source| OpenError::Thread { name, source })
+    let (shared, thread_name) = (Arc::clone(shared), name.clone());
+    let guarded = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+            let what = format!("thread {thread_name} has panicked; restart, and report this as a bug");
+            shared.health.set_read_only(&what);
+            if let Some(lane) = lane.and_then(|lane| shared.lanes.get(lane)) {
+                lane.abandon();
+            }
+        }
+    };
+    builder.spawn(guarded).map_err(|source| OpenError::Thread { name, source })
 }
 
 /// The threads of a store; stops them when the last clone of the store is gone.
@@ -224,9 +240,8 @@ impl Threads {
                 }
                 thread::sleep(STEP);
             }
-            if handle.join().is_err() {
-                tracing::error!("a thread of the store panicked");
-            }
+            // A panic was noted where it happened.
+            let _ = handle.join();
         };
         for handle in std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner)) {
             join(handle);

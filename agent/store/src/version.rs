@@ -20,6 +20,7 @@ use weir_model::TimeRange;
 use weir_segment::Segment;
 
 use crate::memtable::Arena;
+use crate::tombstones::Tombstones;
 
 /// A state of the store's data.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Version {
     pub groups: HashMap<GroupId, Arc<[Arc<Run>]>>,
     /// The arenas of all lanes that are not sealed yet, by generation.
     pub arenas: Vec<Arc<Arena>>,
+    /// Deletes that are not applied everywhere yet.
+    pub tombstones: Tombstones,
 }
 
 impl Version {
@@ -52,6 +55,10 @@ impl Version {
 pub struct Run {
     /// The points.
     pub segment: Arc<Segment>,
+    /// Number of points.
+    pub points: u64,
+    /// All bytes of a sealed run.
+    pub(crate) bytes: Option<Arc<[u8]>>,
     /// Lowest generation of its points.
     pub gen_lo: u64,
     /// Highest generation of its points.

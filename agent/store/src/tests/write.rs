@@ -337,15 +337,25 @@ fn an_idle_store_flushes_and_a_busy_one_waits() {
     let clock = TestClock::new();
     let store = Store::open(options(), Arc::new(fs.clone()), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     let mut writer = store.writer();
-    write(&mut writer, &target("db"), &[point("m", NOW, &[("x", Value::I(1))])]).unwrap();
+    // Each batch fills a page of the log.
+    for i in 0..300 {
+        write(&mut writer, &target("db"), &[point("m", NOW + i, &[("x", Value::I(1))])]).unwrap();
+    }
     assert_eq!(store.stats().segments, 0);
     clock.advance(6_000_000_000);
-    let start = std::time::Instant::now();
-    while store.stats().segments == 0 && start.elapsed().as_secs() < 20 {
-        std::thread::yield_now();
-    }
-    assert_eq!(store.stats().segments, 1);
-    assert_eq!(contents(&store, "db").len(), 1);
+    let wait_for = |segments| {
+        let start = std::time::Instant::now();
+        while store.stats().segments < segments && start.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        assert_eq!(store.stats().segments, segments);
+    };
+    wait_for(1);
+    // A little is flushed by age only.
+    write(&mut writer, &target("db"), &[point("m", NOW + 300, &[("x", Value::I(1))])]).unwrap();
+    clock.advance(31 * 60 * 1_000_000_000);
+    wait_for(2);
+    assert_eq!(contents(&store, "db").len(), 301);
 }
 
 #[test]
