@@ -438,6 +438,12 @@ impl ReadContext {
         Ok(())
     }
 
+    /// Bytes counted now.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.bytes_used.load(Ordering::Relaxed)
+    }
+
     /// Gives memory back.
     pub fn release(&self, bytes: u64) {
         self.bytes_used.fetch_sub(bytes, Ordering::Relaxed);

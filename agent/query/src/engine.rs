@@ -1,6 +1,7 @@
 //! The engine: threads, limits and the entry point for a request's statements.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,7 +172,12 @@ impl Engine {
                 sender: &sender,
                 deadline,
             };
-            run_all(query, &session);
+            // A panic is a fault of ours; the client hears of it, and the thread goes on to other queries.
+            if catch_unwind(AssertUnwindSafe(|| run_all(query, &session))).is_err() {
+                metrics::counter!("weir_query_panics_total").increment(1);
+                sender.send_always(Piece::Error("internal error while running the query".into()));
+                sender.send_always(Piece::End);
+            }
         }));
         stream
     }
@@ -203,6 +209,8 @@ fn run_all(query: Query, session: &Session<'_>) {
             session.sender.send_always(Piece::Error(text_of(&error, session).into()));
         }
         session.sender.send_always(Piece::End);
+        // All that the statement held is gone.
+        session.reading.release(session.reading.used());
     }
     let elapsed = session.parts.clock.monotonic_ns().saturating_sub(started);
     metrics::histogram!("weir_query_seconds").record(elapsed as f64 / 1e9);

@@ -92,6 +92,12 @@ fn a_query_that_needs_more_memory_than_allowed_says_so() {
     let text = error_of(run(&engine, "SELECT median(f) FROM m")).unwrap();
     assert!(text.contains("needs more than its 100000 bytes"), "{text}");
     assert_eq!(error_of(run(&engine, "SELECT mean(f) FROM m")), None);
+    // Buckets without points count too: these would be a billion.
+    let text = error_of(run(&engine, "SELECT mean(f) FROM m GROUP BY time(1s)")).unwrap();
+    assert!(text.contains("needs more than its"), "{text}");
+    // What a statement held is free for the next one.
+    let many = ["SELECT median(f) FROM m WHERE time < 500s"; 20].join("; ");
+    assert_eq!(error_of(run(&engine, &many)), None);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Computing the leaves of calls over the series of groups, in parallel, and the points of calls from them.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use weir_influxql::ast::DataType;
+use weir_influxql::ast::{DataType, Fill};
 use weir_model::TimeRange;
 use weir_model::read::{Buckets, SeriesNo, Values};
+use weir_model::time::TIME_MIN;
 
 use super::bins::{Bins, Func, Picks};
 use super::block::{Block, Builder, Col, Ref};
@@ -16,6 +18,7 @@ use super::points::{Point, needs_points, reduce, summable};
 use super::reader::{Item, Request, SeriesReader, frame_blocks};
 use super::transform;
 use crate::error::{Result, fail};
+use crate::plan::window::Windows;
 use crate::result::Value;
 
 /// Series that one task computes; fixed, so that sums do not depend on the number of threads.
@@ -70,7 +73,11 @@ pub(crate) struct Leaves<'a> {
 }
 
 /// The states of all leaves for one group.
-pub(crate) struct Computed(Vec<State>);
+pub(crate) struct Computed {
+    states: Vec<State>,
+    /// Bytes charged for them.
+    pub(crate) charged: u64,
+}
 
 impl Leaves<'_> {
     /// How many tasks a group makes.
@@ -107,6 +114,7 @@ impl Leaves<'_> {
     /// `None` if statistics were used that do not say enough.
     fn attempt(&self, task: &Task<'_, '_>, summaries: bool) -> Result<Option<Computed>> {
         let mut states: Vec<State> = self.leaves.iter().map(|l| State::new(l, summaries)).collect();
+        let charged = Cell::new(0);
         let mut done = vec![false; self.leaves.len()];
         while let Some(first) = done.iter().position(|d| !d) {
             // All leaves that read the same times share one scan.
@@ -115,12 +123,17 @@ impl Leaves<'_> {
             let pass: Vec<usize> =
                 (0..self.leaves.len()).filter(|i| key(&self.leaves[*i]) == wanted).collect();
             pass.iter().for_each(|i| done[*i] = true);
-            if !self.pass(task, &pass, summaries, &mut states)? {
+            if !self.pass(task, &pass, summaries, &mut states, &charged)? {
+                self.run.context.release(charged.get());
                 return Ok(None);
             }
         }
         let exact = states.iter().all(|s| !matches!(s, State::Float(b) if !b.sums_are_exact(true)));
-        Ok(exact.then_some(Computed(states)))
+        let charged = charged.get();
+        if !exact {
+            self.run.context.release(charged);
+        }
+        Ok(exact.then_some(Computed { states, charged }))
     }
 
     fn pass(
@@ -129,6 +142,7 @@ impl Leaves<'_> {
         pass: &[usize],
         summaries: bool,
         states: &mut [State],
+        charged: &Cell<u64>,
     ) -> Result<bool> {
         let Some(first) = pass.first().and_then(|i| self.leaves.get(*i)) else { return Ok(true) };
         let windows = &first.windows;
@@ -169,13 +183,14 @@ impl Leaves<'_> {
         if range.is_empty() {
             return Ok(true);
         }
-        let bytes = std::cell::Cell::new(0);
+        let bytes = Cell::new(0);
+        let charge = |states: &[State]| charge(&bytes, charged, pass, states, self.run);
         match task {
             Task::Series(source, series) if self.at_the_edge(pass) => {
                 for no in *series {
                     self.edge(source, *no, (first, &refs), aux_at, &mut |block| feed.block(block, states))?;
                 }
-                charge(&bytes, pass, states, self.run)?;
+                charge(states)?;
             }
             Task::Series(source, series) => {
                 let plain = summaries
@@ -198,7 +213,7 @@ impl Leaves<'_> {
                             self.run.count_points(block.times.len())?;
                             feed.block(&block, states);
                             reader.recycle(block);
-                            charge(&bytes, pass, states, self.run)?;
+                            charge(states)?;
                         }
                         Item::Summary(summary) => {
                             self.run.context.check()?;
@@ -234,7 +249,7 @@ impl Leaves<'_> {
                             self.run.count_points(block.times.len())?;
                             feed.block(block, states);
                         }
-                        charge(&bytes, pass, states, self.run)?;
+                        charge(states)?;
                         at = end;
                     }
                 }
@@ -299,37 +314,55 @@ impl Leaves<'_> {
         &self,
         plan: &CallPlan,
         computed: &mut Computed,
-        fill_by: weir_influxql::ast::Fill,
-    ) -> Vec<Point> {
-        match &plan.step {
+        fill_by: Fill,
+    ) -> Result<Vec<Point>> {
+        Ok(match &plan.step {
             Step::Leaf(place) => {
                 let leaf = &self.leaves[*place];
-                let state = std::mem::replace(&mut computed.0[*place], State::Points(Vec::new()));
+                let state = std::mem::replace(&mut computed.states[*place], State::Points(Vec::new()));
                 let mut points = self.leaf_points(leaf, state);
                 if !leaf.own_times && leaf.func != LeafFunc::Raw {
                     points.iter_mut().for_each(|p| p.time = leaf.windows.label(p.time));
                 }
-                if leaf.filled && leaf.func != LeafFunc::Raw && fill_by != weir_influxql::ast::Fill::None {
-                    points = fill(points, fill_by, plan.kind, plan.is_count, &leaf.windows, self.ascending);
+                if leaf.filled && leaf.func != LeafFunc::Raw {
+                    points = self.filled(points, fill_by, plan, &leaf.windows, computed)?;
                 }
                 points
             }
             Step::Transform(step, input) => {
-                let points = self.points(input, computed, fill_by);
+                let points = self.points(input, computed, fill_by)?;
                 let windows = self.windows_of(input);
                 let mut points = transform::apply(step, points, windows, self.ascending);
                 if *step == super::calls::Transform::CountDistinct {
                     points.iter_mut().for_each(|p| p.time = windows.label(p.time));
-                    if windows.every != 0 && fill_by != weir_influxql::ast::Fill::None {
-                        points = fill(points, fill_by, plan.kind, true, windows, self.ascending);
-                    }
+                    points = self.filled(points, fill_by, plan, windows, computed)?;
                 }
                 points
             }
-        }
+        })
     }
 
-    fn windows_of(&self, plan: &CallPlan) -> &crate::plan::window::Windows {
+    /// `points` with the empty buckets, whose memory is charged before it is taken.
+    fn filled(
+        &self,
+        points: Vec<Point>,
+        fill_by: Fill,
+        plan: &CallPlan,
+        windows: &Windows,
+        computed: &mut Computed,
+    ) -> Result<Vec<Point>> {
+        let Some(first) = points.first().filter(|_| windows.every != 0 && fill_by != Fill::None) else {
+            return Ok(points);
+        };
+        let from = if windows.start <= TIME_MIN { first.time.min(windows.end) } else { windows.start };
+        let buckets = (i128::from(windows.end) - i128::from(from)) / i128::from(windows.every) + 1;
+        let bytes = u64::try_from(buckets.max(0) * size_of::<Point>() as i128).unwrap_or(u64::MAX);
+        self.run.context.charge(bytes)?;
+        computed.charged += bytes;
+        Ok(fill(points, fill_by, plan.kind, plan.is_count, windows, self.ascending))
+    }
+
+    fn windows_of(&self, plan: &CallPlan) -> &Windows {
         match &plan.step {
             Step::Leaf(place) => &self.leaves[*place].windows,
             Step::Transform(_, input) => self.windows_of(input),
@@ -379,17 +412,24 @@ impl Leaves<'_> {
 impl Computed {
     /// Nothing for each leaf.
     pub(crate) fn empty(leaves: &[Leaf]) -> Self {
-        Self(leaves.iter().map(|l| State::new(l, false)).collect())
+        Self { states: leaves.iter().map(|l| State::new(l, false)).collect(), charged: 0 }
     }
 
     /// Adds what a later task computed.
     pub(crate) fn merge(&mut self, other: Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(a, b)| a.merge(b));
+        self.states.iter_mut().zip(other.states).for_each(|(a, b)| a.merge(b));
+        self.charged += other.charged;
     }
 }
 
 /// Counts what the states of a pass have grown by.
-fn charge(bytes: &std::cell::Cell<usize>, pass: &[usize], states: &[State], run: &Run) -> Result<()> {
+fn charge(
+    bytes: &Cell<usize>,
+    charged: &Cell<u64>,
+    pass: &[usize],
+    states: &[State],
+    run: &Run,
+) -> Result<()> {
     let held: usize = pass
         .iter()
         .map(|i| match &states[*i] {
@@ -401,7 +441,9 @@ fn charge(bytes: &std::cell::Cell<usize>, pass: &[usize], states: &[State], run:
         })
         .sum();
     if held > bytes.get() {
-        run.context.charge((held - bytes.get()) as u64)?;
+        let more = (held - bytes.get()) as u64;
+        run.context.charge(more)?;
+        charged.set(charged.get() + more);
         bytes.set(held);
     }
     Ok(())

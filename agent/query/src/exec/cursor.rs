@@ -59,6 +59,8 @@ struct Calls<'a> {
     fill: Fill,
     groups: VecDeque<Group<'a>>,
     ready: VecDeque<Frame>,
+    /// Bytes charged for the wave whose frames are being given out.
+    charged: u64,
 }
 
 impl<'a> Calls<'a> {
@@ -85,11 +87,13 @@ impl<'a> Calls<'a> {
             fill: level.fill,
             groups: groups.into(),
             ready: VecDeque::new(),
+            charged: 0,
         })
     }
 
     /// Computes the next groups, as many as make a wave of tasks.
     fn wave(&mut self) -> Result<()> {
+        self.run.context.release(std::mem::take(&mut self.charged));
         let leaves = Leaves {
             leaves: &self.leaves,
             aux: &self.projection.refs,
@@ -117,8 +121,12 @@ impl<'a> Calls<'a> {
         }
         for (group, computed) in taken.iter().zip(computed) {
             let mut computed = computed.unwrap_or_else(|| Computed::empty(&self.leaves));
-            let mut points: Vec<Vec<Point>> =
-                self.plans.iter().map(|p| leaves.points(p, &mut computed, self.fill)).collect();
+            let mut points = self
+                .plans
+                .iter()
+                .map(|p| leaves.points(p, &mut computed, self.fill))
+                .collect::<Result<Vec<_>>>()?;
+            self.charged += computed.charged;
             for series in &mut points {
                 limit(series, self.prepared);
             }

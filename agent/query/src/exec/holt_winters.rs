@@ -137,12 +137,7 @@ impl Model {
     /// The fitted values and `ahead` more. Holds the factors in 0..=1 and leaves the last seasons in `parameters`.
     fn run(&self, ahead: usize, parameters: &mut [f64]) -> Vec<f64> {
         for factor in parameters.iter_mut().take(4) {
-            if *factor > 1.0 {
-                *factor = 1.0;
-            }
-            if *factor < 0.0 {
-                *factor = 0.0;
-            }
+            *factor = factor.clamp(0.0, 1.0);
         }
         let (alpha, beta, gamma, phi) = (parameters[0], parameters[1], parameters[2], parameters[3]);
         let (mut level, mut trend) = (parameters[4], parameters[5]);

@@ -15,19 +15,31 @@ pub(crate) struct Pool {
     free: AtomicUsize,
 }
 
+/// Borrowed helpers; given back when dropped, also when a task panics.
+struct Helpers<'a> {
+    pool: &'a Pool,
+    count: usize,
+}
+
+impl Drop for Helpers<'_> {
+    fn drop(&mut self) {
+        self.pool.free.fetch_add(self.count, Ordering::AcqRel);
+    }
+}
+
 impl Pool {
     /// For `threads` computing threads, the queries' own ones included.
     pub(crate) fn new(threads: usize) -> Self {
         Self { free: AtomicUsize::new(threads.saturating_sub(1)) }
     }
 
-    fn borrow(&self, wanted: usize) -> usize {
+    fn borrow(&self, wanted: usize) -> Helpers<'_> {
         let mut got = 0;
         let _ = self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| {
             got = wanted.min(free);
             Some(free - got)
         });
-        got
+        Helpers { pool: self, count: got }
     }
 
     /// The results of `work` for each task, in the order of the tasks. Tasks run on this thread and on free helpers; after
@@ -37,8 +49,8 @@ impl Pool {
         tasks: &[T],
         work: &(dyn Fn(&T) -> Result<R> + Sync),
     ) -> Result<Vec<R>> {
-        let helpers = if tasks.len() > 1 { self.borrow(tasks.len() - 1) } else { 0 };
-        if helpers == 0 {
+        let helpers = self.borrow(tasks.len().saturating_sub(1));
+        if helpers.count == 0 {
             return tasks.iter().map(work).collect();
         }
         let next = AtomicUsize::new(0);
@@ -55,12 +67,11 @@ impl Pool {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..helpers {
+            for _ in 0..helpers.count {
                 scope.spawn(run);
             }
             run();
         });
-        self.free.fetch_add(helpers, Ordering::AcqRel);
         let mut out = Vec::with_capacity(tasks.len());
         let mut missing = false;
         for slot in slots {
