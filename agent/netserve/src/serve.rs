@@ -108,6 +108,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         // The watch does this, and tells a slow head from an idle connection.
         .header_read_timeout(None)
         .keep_alive(limits.keep_alive)
+        // As servers in Go spell them; scripts that search an answer for a header by its case find it.
+        .title_case_headers(true)
         .max_headers(limits.headers_max)
         .max_buf_size(head_bytes_max)
         .http2()

@@ -30,25 +30,44 @@ impl TimeWriter {
             self.day = day;
         }
         let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-        let clock = [second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60];
-        out.extend_from_slice(&self.date);
-        out.extend_from_slice(&two_digits(clock[0]));
-        out.push(b':');
-        out.extend_from_slice(&two_digits(clock[1]));
-        out.push(b':');
-        out.extend_from_slice(&two_digits(clock[2]));
+        // Built aside and appended at once: most of an answer is times.
+        let mut text = Text { bytes: [0; TEXT_BYTES_MAX], len: 0 };
+        text.push(&self.date);
+        text.push(&two_digits(second_of_day / 3600));
+        text.push(b":");
+        text.push(&two_digits(second_of_day / 60 % 60));
+        text.push(b":");
+        text.push(&two_digits(second_of_day % 60));
         if fraction != 0 {
-            push_fraction(out, fraction);
+            push_fraction(&mut text, fraction);
         }
         if offset == 0 {
-            out.push(b'Z');
+            text.push(b"Z");
         } else {
-            push_offset(out, offset);
+            push_offset(&mut text, offset);
         }
+        out.extend_from_slice(&text.bytes[..text.len]);
     }
 }
 
-fn push_fraction(out: &mut Vec<u8>, fraction: i64) {
+/// `2023-11-14T22:13:20.123456789+01:00`.
+const TEXT_BYTES_MAX: usize = 35;
+
+struct Text {
+    bytes: [u8; TEXT_BYTES_MAX],
+    len: usize,
+}
+
+impl Text {
+    #[inline(always)]
+    fn push(&mut self, part: &[u8]) {
+        let end = self.len + part.len();
+        self.bytes[self.len..end].copy_from_slice(part);
+        self.len = end;
+    }
+}
+
+fn push_fraction(text: &mut Text, fraction: i64) {
     let mut digits = [0_u8; 9];
     let mut rest = fraction;
     for digit in digits.iter_mut().rev() {
@@ -56,16 +75,16 @@ fn push_fraction(out: &mut Vec<u8>, fraction: i64) {
         rest /= 10;
     }
     let used = digits.iter().rposition(|&d| d != b'0').map_or(0, |last| last + 1);
-    out.push(b'.');
-    out.extend_from_slice(&digits[..used]);
+    text.push(b".");
+    text.push(&digits[..used]);
 }
 
-fn push_offset(out: &mut Vec<u8>, offset: i64) {
+fn push_offset(text: &mut Text, offset: i64) {
     let minutes = offset.abs() / 60;
-    out.push(if offset < 0 { b'-' } else { b'+' });
-    out.extend_from_slice(&two_digits(minutes / 60));
-    out.push(b':');
-    out.extend_from_slice(&two_digits(minutes % 60));
+    text.push(if offset < 0 { b"-" } else { b"+" });
+    text.push(&two_digits(minutes / 60));
+    text.push(b":");
+    text.push(&two_digits(minutes % 60));
 }
 
 /// Date of a day since the Unix epoch, with years of 400 years' cycle counted from March, so that the leap day comes last.
@@ -89,7 +108,8 @@ fn two_digits(value: i64) -> [u8; 2] {
 }
 
 fn ascii_digit(value: i64) -> u8 {
-    b'0' + u8::try_from(value).unwrap_or(0) % 10
+    // Callers give 0 to 9.
+    b'0' + value as u8 % 10
 }
 
 #[cfg(test)]

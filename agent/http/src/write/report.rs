@@ -38,9 +38,13 @@ pub(crate) fn strict_refusal(errors: &ErrorList) -> ApiError {
         .at_line(first)
 }
 
-/// 1.x names points that it dropped before lines that it could not parse, and lists the latter only.
+/// 1.x names points that it dropped before lines that it could not parse, and lists the latter only. A line that contradicts itself
+/// fails its whole write there, without the prefix.
 fn text_of_1x(errors: &ErrorList, stored: u64) -> String {
     if let Some(dropped) = errors.kept().iter().find(|error| error.kind.is_dropped()) {
+        if stored == 0 && matches!(dropped.kind, ErrorKind::DuplicateField { .. }) {
+            return dropped.kind.influx1_reason();
+        }
         return format!("partial write: {} dropped={}", dropped.kind.influx1_reason(), errors.dropped());
     }
     let list = errors.influx1_parse_text();

@@ -13,6 +13,16 @@ struct Echo {
     go: Notify,
     entered: Notify,
     stream_cancelled: Notify,
+    request_dropped: Notify,
+}
+
+/// Tells when the future that holds it goes.
+struct Tell<'a>(&'a Notify);
+
+impl Drop for Tell<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 impl Handler for Arc<Echo> {
@@ -20,6 +30,7 @@ impl Handler for Arc<Echo> {
         let (head, mut body) = request.into_parts();
         match head.uri.path() {
             "/slow" => {
+                let _tell = Tell(&self.request_dropped);
                 self.entered.notify_one();
                 self.go.notified().await;
                 Response::new(Bytes::from_static(b"done").into())
@@ -91,7 +102,7 @@ async fn requests_follow_each_other_on_one_connection_and_stop_closes_it() {
         let request = format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{word}");
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = read_until(&mut stream, word).await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nDate: "), "{answer}");
     }
     running.stopper.stop(Duration::from_secs(5));
     assert_eq!(read_all(&mut stream).await, "");
@@ -164,6 +175,16 @@ async fn a_stream_ends_when_the_client_goes_and_a_stuck_client_is_cut_off() {
     let mut stuck = TcpStream::connect(running.address).await.unwrap();
     stuck.write_all(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     running.echo.stream_cancelled.notified().await;
+}
+
+#[tokio::test]
+async fn a_request_is_dropped_when_its_client_goes() {
+    let running = start(Limits::default()).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    running.echo.entered.notified().await;
+    drop(stream);
+    running.echo.request_dropped.notified().await;
 }
 
 #[tokio::test]
