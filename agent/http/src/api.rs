@@ -180,7 +180,7 @@ impl<I: Ingest> Api<I> {
         let (parts, mut body) = request.into_parts();
         let id = self.shared.ids.of(&parts.headers, self.shared.clock());
         let endpoint = Endpoint::at(parts.uri.path());
-        let dispatched = catch_panic(self.dispatch(endpoint, &parts, &mut body, started)).await;
+        let dispatched = catch_panic(self.dispatch(endpoint, connection, &parts, &mut body, started)).await;
         let outcome = dispatched.unwrap_or_else(|panic| Err(self.on_panic(&id, &*panic)));
         let is_ok = outcome.is_ok();
         let mut response = match outcome {
@@ -203,6 +203,7 @@ impl<I: Ingest> Api<I> {
     async fn dispatch(
         &self,
         endpoint: Endpoint,
+        connection: &ConnectionInfo,
         parts: &Parts,
         body: &mut RequestBody,
         started: u64,
@@ -230,7 +231,7 @@ impl<I: Ingest> Api<I> {
             Endpoint::Ready => Ok(status::ready(&*self.shared.program, self.shared.clock.now())),
             Endpoint::Status => Ok(no_content()),
             Endpoint::Metrics => Ok(self.metrics(parts)),
-            Endpoint::Compact => self.compact(parts).await,
+            Endpoint::Compact => self.compact(connection, parts).await,
             Endpoint::Unknown => Err(ApiError::no_route()),
         }
     }
@@ -253,10 +254,15 @@ impl<I: Ingest> Api<I> {
         status::metrics(self.shared.program.metrics(), sees_all)
     }
 
-    async fn compact(&self, parts: &Parts) -> Result<Response<Payload>, ApiError> {
+    /// For administrators; without authentication for programs on this machine.
+    async fn compact(
+        &self,
+        connection: &ConnectionInfo,
+        parts: &Parts,
+    ) -> Result<Response<Payload>, ApiError> {
         let url = UrlCredentials::of(parts);
         let identity = self.identify(&parts.headers, url.user.as_deref(), url.password.as_deref())?;
-        if !identity.is_admin {
+        if !identity.is_admin || !(self.options.auth_enabled || connection.peer.is_local()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden"));
         }
         let work = self.shared.program.compact().ok_or_else(ApiError::no_route)?;
@@ -304,7 +310,7 @@ fn log_error(connection: &ConnectionInfo, parts: &Parts, id: &HeaderValue, error
     let query = || redacted(parts.uri.query().unwrap_or_default());
     let id = id.to_str().unwrap_or_default();
     let status = error.status().as_u16();
-    let message = error.message().get(..300.min(error.message().len())).unwrap_or("…");
+    let message = &error.message()[..error.message().floor_char_boundary(300)];
     match status {
         500.. => {
             tracing::warn!(%peer, path, query = query(), status, request = id, message, "request failed")

@@ -62,7 +62,8 @@ impl AnswerWriter {
     }
 
     async fn pump(mut self, first: Bytes, sender: PayloadSender) {
-        if sender.send(Ok(first)).await.is_err() {
+        // The compressor may keep what it got for now.
+        if !first.is_empty() && sender.send(Ok(first)).await.is_err() {
             return;
         }
         loop {

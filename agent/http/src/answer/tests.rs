@@ -1,3 +1,5 @@
+//! Pieces of an answer in every format, whole and in chunks.
+
 use super::csv::Csv;
 use super::json::Json;
 use super::msgpack::MessagePack;

@@ -1,6 +1,7 @@
 //! Parameters of `/query`, from the URL and from the body.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -54,7 +55,7 @@ pub(crate) async fn read_body(
             Ok(Some(piece)) => bytes.extend_from_slice(&piece),
             Ok(None) => return Ok(bytes),
             Err(error @ BodyError::Idle(_)) => {
-                return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, error.to_string()));
+                return Err(ApiError::unavailable(error.to_string(), Duration::from_secs(1)));
             }
             Err(_) => return Err(ApiError::invalid("client disconnected")),
         }

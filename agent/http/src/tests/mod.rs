@@ -5,6 +5,7 @@ mod routes;
 mod store;
 mod write;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,6 +65,9 @@ impl Program for AllIsWell {
     }
     fn metrics(&self) -> String {
         "a{db=\"x\"} 1\nb 2\n".to_owned()
+    }
+    fn compact(&self) -> Option<Pin<Box<dyn Future<Output = Result<(), String>> + Send>>> {
+        Some(Box::pin(async { Ok(()) }))
     }
 }
 

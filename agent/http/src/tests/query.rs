@@ -1,3 +1,5 @@
+//! Queries: parameters, formats, policy, credentials.
+
 use super::*;
 use flate2::read::GzDecoder;
 use std::io::Read as _;

@@ -1,3 +1,5 @@
+//! Paths, methods, common headers, CORS, and what the program says about itself.
+
 use super::*;
 
 #[tokio::test]
@@ -117,4 +119,18 @@ async fn a_client_recognises_its_request() {
     let server = Server::new(Dialect::Dedicated);
     let answer = server.send("GET", "/ping", &[("x-request-id", "abc-1")], "").await;
     assert_eq!((answer.header("request-id"), answer.header("x-request-id")), ("abc-1", "abc-1"));
+}
+
+#[tokio::test]
+async fn only_administrators_compact() {
+    let server = Server::with(Dialect::Dedicated, |options| options.auth_enabled = true);
+    for (uri, status) in [
+        ("/debug/weir/compact".to_owned(), 401),
+        (format!("/debug/weir/compact?p={READER}"), 403),
+        (format!("/debug/weir/compact?p={TOKEN}"), 204),
+    ] {
+        assert_eq!(server.send("POST", &uri, &[], "").await.status.as_u16(), status, "{uri}");
+    }
+    let open = Server::new(Dialect::Oss);
+    assert_eq!(open.send("POST", "/debug/weir/compact", &[], "").await.status, 204, "from this machine");
 }

@@ -1,3 +1,5 @@
+//! Writes: parameters, texts, partial writes, encodings, limits, credentials.
+
 use super::*;
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -91,7 +91,8 @@ async fn next(
     limits: &BodyLimits,
 ) -> Result<Option<bytes::Bytes>, ApiError> {
     let piece = body.next().await.map_err(|error| match error {
-        BodyError::Idle(_) => ApiError::new(StatusCode::REQUEST_TIMEOUT, error.to_string()),
+        // The network's fault, maybe: no 4xx, which would make Telegraf drop the batch.
+        BodyError::Idle(_) => ApiError::unavailable(error.to_string(), std::time::Duration::from_secs(1)),
         _ => ApiError::invalid("client disconnected"),
     })?;
     if let Some(piece) = &piece {

@@ -1,3 +1,5 @@
+//! A listener and its clients, over real sockets.
+
 use super::*;
 use crate::body::{BodyError, Payload};
 use crate::stop::{Stopper, stop_channel};
