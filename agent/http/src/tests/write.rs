@@ -36,7 +36,8 @@ async fn empty_bodies_are_fine_and_make_no_database() {
     for body in ["", "\n", "  \n# nothing\n\n"] {
         assert_eq!(server.write("/write?db=fresh", body).await.status, 204, "{body:?}");
     }
-    assert_eq!(server.write("/write?db=made", "m f=1").await.status, 204);
+    assert_eq!(server.store.databases(), ["d"]);
+    assert_eq!(server.write("/write?db=made", "\n# comment\nm f=1").await.status, 204);
     assert!(server.store.databases().contains(&"made".to_owned()));
 }
 

@@ -53,6 +53,10 @@ impl<'a, W: BatchWriter> Lines<'a, W> {
             return Err(ApiError::invalid(format!("body content is not valid utf8: {error}")));
         }
         if !self.is_open {
+            if self.target.create_database && has_no_line(slice) {
+                self.stats.lines += slice.iter().filter(|&&b| b == b'\n').count() as u64;
+                return Ok(());
+            }
             self.begin().await?;
         }
         let options = Options {
@@ -113,4 +117,9 @@ impl<'a, W: BatchWriter> Lines<'a, W> {
         self.is_open = false;
         self.writer.commit().await.map_err(ingest_error)
     }
+}
+
+/// Whether there are only blanks and comments, which make no database. Ends at the first line.
+fn has_no_line(slice: &[u8]) -> bool {
+    slice.split(|&b| b == b'\n').all(|line| matches!(line.trim_ascii_start().first(), None | Some(b'#')))
 }
