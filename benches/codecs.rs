@@ -7,7 +7,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use weir_codec::{FloatHint, decode_f64, decode_i64, decode_time, encode_f64, encode_i64, encode_time};
+use weir_codec::{
+    DenseBlock, DenseColumn, DenseNumbers, DenseReader, FloatHint, decode_f64, decode_i64, decode_time,
+    encode_f64, encode_i64, encode_time,
+};
 
 const BLOCK: usize = 1_020;
 const BLOCKS: usize = 400;
@@ -120,6 +123,60 @@ fn floats(name: &str, column: &[f64], run: usize) {
     });
 }
 
+/// Dense form of a column of at most 131,072 numbers, as compaction writes it; encoding includes the light one it is compared with.
+fn dense(name: &str, column: &[i64], decimals: bool) {
+    let column = &column[..column.len().min(128 * BLOCK)];
+    let floats: Vec<f64> = column.iter().map(|&v| v as f64 / 100.0).collect();
+    let runs = [BLOCK as u32];
+    let mut made = None;
+    let encode_ns = median_ns(column.len(), || {
+        let mut hint = FloatHint::default();
+        let light: Vec<Vec<u8>> = column
+            .chunks(BLOCK)
+            .zip(floats.chunks(BLOCK))
+            .map(|(ints, floats)| {
+                let mut out = Vec::new();
+                if decimals {
+                    encode_f64(floats, &runs, &mut hint, &mut out);
+                } else {
+                    encode_i64(ints, &runs, &mut out);
+                }
+                out
+            })
+            .collect();
+        let blocks: Vec<DenseBlock<'_>> = (0..light.len())
+            .map(|i| DenseBlock {
+                numbers: if decimals {
+                    DenseNumbers::Floats((&floats[i * BLOCK..(i + 1) * BLOCK]).into())
+                } else {
+                    DenseNumbers::Integers((&column[i * BLOCK..(i + 1) * BLOCK]).into())
+                },
+                runs: &runs,
+                light: &light[i],
+            })
+            .collect();
+        made = DenseColumn::encode(black_box(&blocks));
+    });
+    let made = made.expect("smaller");
+    let (mut ints_back, mut floats_back) = (Vec::new(), Vec::new());
+    let decode_ns = median_ns(column.len(), || {
+        let mut reader = DenseReader::new(&made.head).expect("just written");
+        for place in made.blocks.iter().flatten() {
+            let bytes = black_box(&made.bytes[place.clone()]);
+            ints_back.clear();
+            floats_back.clear();
+            let read = if decimals {
+                reader.floats(bytes, BLOCK, &runs, &mut floats_back)
+            } else {
+                reader.integers(bytes, BLOCK, &runs, &mut ints_back)
+            };
+            black_box(read.is_ok());
+        }
+    });
+    let bits = 8.0 * (made.head.len() + made.bytes.len()) as f64 / column.len() as f64;
+    println!("{name:<34} {bits:>7.3} bits  encode {encode_ns:>6.2} ns  decode {decode_ns:>6.2} ns");
+}
+
 fn main() {
     let mut rng = Rng(88_172_645_463_325_252);
     let n = BLOCK * BLOCKS;
@@ -131,6 +188,13 @@ fn main() {
         let walk: Vec<f64> = rng.walk(n, run).iter().map(|&x| (x * 100.0).round() / 100.0).collect();
         floats(&format!("walk of two decimals, runs of {run}"), &walk, run);
     }
+    let walk = rng.walk(n, BLOCK);
+    dense("dense: walk of integers", &walk.iter().map(|&x| x as i64).collect::<Vec<_>>(), false);
+    dense(
+        "dense: walk of two decimals",
+        &walk.iter().map(|&x| (x * 100.0).round() as i64).collect::<Vec<_>>(),
+        true,
+    );
     let whole: Vec<f64> = rng.walk(n, BLOCK).iter().map(|&x| x.trunc()).collect();
     floats("walk of whole floats", &whole, BLOCK);
     floats("walk of full mantissas", &rng.walk(n, BLOCK), BLOCK);

@@ -34,7 +34,7 @@ fn mantissa(value: f64, power: f64) -> (i64, bool) {
 pub(crate) fn encode(values: &[f64], runs: &[u32], hint: &mut FloatHint, out: &mut Vec<u8>) -> bool {
     let mut mantissas = Vec::with_capacity(values.len());
     let known = hint.scale.filter(|&s| still_good(values, s));
-    let Some((scale, mut exceptions)) = known
+    let Some((scale, exceptions)) = known
         .and_then(|s| convert(values, s, &mut mantissas).map(|e| (s, e)))
         .or_else(|| search(values, &mut mantissas))
     else {
@@ -43,6 +43,18 @@ pub(crate) fn encode(values: &[f64], runs: &[u32], hint: &mut FloatHint, out: &m
     };
     hint.scale = Some(scale);
     out.push(id::DECIMAL);
+    write_exceptions(values, (scale, exceptions), &mut mantissas, out);
+    int::encode(&mantissas, runs, false, out);
+    true
+}
+
+/// Writes scale and exceptions, and puts harmless mantissas in the place of the latter.
+pub(crate) fn write_exceptions(
+    values: &[f64],
+    (scale, mut exceptions): (u8, usize),
+    mantissas: &mut [i64],
+    out: &mut Vec<u8>,
+) {
     out.push(scale);
     put_varint(exceptions as u64, out);
     let power = POWERS[scale as usize];
@@ -64,8 +76,6 @@ pub(crate) fn encode(values: &[f64], runs: &[u32], hint: &mut FloatHint, out: &m
             mantissas[i] = filler;
         }
     }
-    int::encode(&mantissas, runs, false, out);
-    true
 }
 
 /// A scale is kept while a sample neither fails nor would do with a digit less.
@@ -82,8 +92,8 @@ fn still_good(values: &[f64], scale: u8) -> bool {
 }
 
 /// Mantissas of all values and the number of exceptions; `None` if those are more than a twentieth.
-fn convert(values: &[f64], scale: u8, mantissas: &mut Vec<i64>) -> Option<usize> {
-    let power = POWERS[scale as usize];
+pub(crate) fn convert(values: &[f64], scale: u8, mantissas: &mut Vec<i64>) -> Option<usize> {
+    let power = *POWERS.get(scale as usize)?;
     mantissas.clear();
     mantissas.resize(values.len(), 0);
     let mut failed = 0u64;
@@ -119,14 +129,16 @@ fn search(values: &[f64], mantissas: &mut Vec<i64>) -> Option<(u8, usize)> {
     [usual, deepest, deepest + 1].into_iter().find_map(|s| convert(values, s, mantissas).map(|e| (s, e)))
 }
 
-/// Decodes `n` values behind the codec id.
-pub(crate) fn decode(
-    bytes: &[u8],
-    at: &mut usize,
-    n: usize,
-    runs: &[u32],
-    out: &mut Vec<f64>,
-) -> Result<(), CodecError> {
+/// Scale and place of the exceptions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    power: f64,
+    exceptions: u64,
+    list: usize,
+}
+
+/// Reads what precedes the mantissas.
+pub(crate) fn read_head(bytes: &[u8], at: &mut usize) -> Result<Head, CodecError> {
     let offset = *at;
     let scale = get_u8(bytes, at)?;
     let &power =
@@ -137,8 +149,17 @@ pub(crate) fn decode(
         get_varint(bytes, at)?;
         get_bytes(bytes, at, 8)?;
     }
-    let mut mantissas = Vec::with_capacity(n);
-    int::decode(bytes, at, n, runs, &mut mantissas)?;
+    Ok(Head { power, exceptions, list })
+}
+
+/// Appends the values that mantissas and exceptions stand for.
+pub(crate) fn finish(
+    bytes: &[u8],
+    head: Head,
+    mantissas: &[i64],
+    out: &mut Vec<f64>,
+) -> Result<(), CodecError> {
+    let Head { power, exceptions, list } = head;
     let start = out.len();
     out.extend(mantissas.iter().map(|&m| m as f64 / power));
     let mut at = list;
@@ -155,4 +176,18 @@ pub(crate) fn decode(
         next = i + 1;
     }
     Ok(())
+}
+
+/// Decodes `n` values behind the codec id.
+pub(crate) fn decode(
+    bytes: &[u8],
+    at: &mut usize,
+    n: usize,
+    runs: &[u32],
+    out: &mut Vec<f64>,
+) -> Result<(), CodecError> {
+    let head = read_head(bytes, at)?;
+    let mut mantissas = Vec::with_capacity(n);
+    int::decode(bytes, at, n, runs, &mut mantissas)?;
+    finish(bytes, head, &mantissas, out)
 }

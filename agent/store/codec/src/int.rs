@@ -251,16 +251,16 @@ pub(crate) fn decode(
 }
 
 /// Runs of at least `least` values among `runs`; the one run of `&[]` counts (it is never empty here).
-fn count_runs(runs: &[u32], least: u32) -> usize {
+pub(crate) fn count_runs(runs: &[u32], least: u32) -> usize {
     if runs.is_empty() { 1 } else { runs.iter().filter(|&&r| r >= least).count() }
 }
 
-fn count_runs_of(runs: &[u32], n: usize, least: u32) -> usize {
+pub(crate) fn count_runs_of(runs: &[u32], n: usize, least: u32) -> usize {
     if runs.is_empty() { (n >= least as usize) as usize } else { count_runs(runs, least) }
 }
 
 /// Turns first values and deltas into values.
-fn add_up(buffer: &[i64], starts: usize, n: usize, runs: &[u32], out: &mut Vec<i64>) {
+pub(crate) fn add_up(buffer: &[i64], starts: usize, n: usize, runs: &[u32], out: &mut Vec<i64>) {
     let (firsts, mut deltas) = buffer.split_at(starts);
     let mut firsts = firsts.iter();
     let mut run_of = |len: usize| {
@@ -279,7 +279,14 @@ fn add_up(buffer: &[i64], starts: usize, n: usize, runs: &[u32], out: &mut Vec<i
     if runs.is_empty() { run_of(n) } else { runs.iter().for_each(|&r| run_of(r as usize)) }
 }
 
-fn add_up_twice(buffer: &[i64], starts: usize, pairs: usize, n: usize, runs: &[u32], out: &mut Vec<i64>) {
+pub(crate) fn add_up_twice(
+    buffer: &[i64],
+    starts: usize,
+    pairs: usize,
+    n: usize,
+    runs: &[u32],
+    out: &mut Vec<i64>,
+) {
     let (firsts, rest) = buffer.split_at(starts);
     let (first_deltas, mut seconds) = rest.split_at(pairs);
     let (mut firsts, mut first_deltas) = (firsts.iter(), first_deltas.iter());

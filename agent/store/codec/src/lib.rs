@@ -13,6 +13,7 @@
 mod bits;
 mod boolean;
 mod decimal;
+mod dense;
 mod dictionary;
 mod error;
 mod float;
@@ -27,6 +28,7 @@ mod varint;
 mod tests;
 
 pub use boolean::{decode_bool, encode_bool};
+pub use dense::{DenseBlock, DenseColumn, DenseNumbers, DenseReader, is_dense};
 pub use error::CodecError;
 pub use float::{FloatHint, decode_f64, encode_f64};
 pub use int::{decode_i64, decode_u64, encode_i64, encode_u64};
@@ -54,7 +56,7 @@ mod id {
     pub(crate) const TEXT_CONSTANT: u8 = 12;
     pub(crate) const TEXT_DICTIONARY: u8 = 13;
     pub(crate) const TEXT: u8 = 14;
-    // 15 is kept for an entropy-coded form that compaction writes; until then it is an unknown codec.
+    pub(crate) const DENSE: u8 = 15;
     pub(crate) const REPEATED: u8 = 16;
     pub(crate) const POWER_OF_TEN: u8 = 17;
     pub(crate) const REFERENCE_PATCHED: u8 = 18;

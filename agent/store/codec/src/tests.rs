@@ -350,3 +350,191 @@ fn known_encodings_do_not_change() {
     check(&[10, 0b101], &|o| encode_bool(&[true, false, true], o));
     check(&[12, 2, b'o', b'k'], &|o| encode_strings(&["ok", "ok"], o));
 }
+
+/// Light encodings of some blocks, as a segment has them, and their dense form if there is one.
+struct Dense {
+    runs: Vec<Vec<u32>>,
+    light: Vec<Vec<u8>>,
+    column: Option<DenseColumn>,
+}
+
+fn dense_round_ints(blocks: &[Vec<i64>], runs: Vec<Vec<u32>>, times: bool) -> Dense {
+    let light: Vec<Vec<u8>> = blocks
+        .iter()
+        .zip(&runs)
+        .map(|(b, r)| {
+            let mut out = Vec::new();
+            if times {
+                encode_time(b, r, &mut out)
+            } else {
+                encode_i64(b, r, &mut out)
+            }
+            out
+        })
+        .collect();
+    let inputs: Vec<DenseBlock<'_>> = (0..blocks.len())
+        .map(|i| DenseBlock {
+            numbers: if times {
+                DenseNumbers::Times(&blocks[i])
+            } else {
+                DenseNumbers::Integers((&blocks[i][..]).into())
+            },
+            runs: &runs[i],
+            light: &light[i],
+        })
+        .collect();
+    let column = DenseColumn::encode(&inputs);
+    if let Some(column) = &column {
+        let mut reader = DenseReader::new(&column.head).unwrap();
+        // Any order will do.
+        for i in (0..blocks.len()).rev().chain(0..blocks.len()) {
+            let Some(place) = column.blocks[i].clone() else { continue };
+            let mut bytes = column.bytes[place].to_vec();
+            assert!(is_dense(&bytes) && bytes.len() < light[i].len());
+            let len = bytes.len();
+            bytes.extend_from_slice(&[7; 3]);
+            let mut back = vec![1];
+            let used = if times {
+                reader.times(&bytes, blocks[i].len(), &runs[i], &mut back)
+            } else {
+                let mut unsigned = Vec::new();
+                let used = reader.unsigned(&bytes, blocks[i].len(), &runs[i], &mut unsigned);
+                assert!(unsigned.iter().map(|&v| v as i64).eq(blocks[i].iter().copied()));
+                assert_eq!(reader.integers(&bytes, blocks[i].len(), &runs[i], &mut back), used);
+                used
+            };
+            assert_eq!(used, Ok(len));
+            assert_eq!(back[1..], blocks[i]);
+        }
+    }
+    Dense { runs, light, column }
+}
+
+fn dense_round_floats(blocks: &[Vec<f64>], runs: Vec<Vec<u32>>) -> Dense {
+    let mut hint = FloatHint::default();
+    let light: Vec<Vec<u8>> = blocks
+        .iter()
+        .zip(&runs)
+        .map(|(b, r)| {
+            let mut out = Vec::new();
+            encode_f64(b, r, &mut hint, &mut out);
+            out
+        })
+        .collect();
+    let inputs: Vec<DenseBlock<'_>> = (0..blocks.len())
+        .map(|i| DenseBlock {
+            numbers: DenseNumbers::Floats((&blocks[i][..]).into()),
+            runs: &runs[i],
+            light: &light[i],
+        })
+        .collect();
+    let column = DenseColumn::encode(&inputs);
+    if let Some(column) = &column {
+        let mut reader = DenseReader::new(&column.head).unwrap();
+        for i in 0..blocks.len() {
+            let Some(place) = column.blocks[i].clone() else { continue };
+            let bytes = &column.bytes[place];
+            let mut back = Vec::new();
+            assert_eq!(reader.floats(bytes, blocks[i].len(), &runs[i], &mut back), Ok(bytes.len()));
+            assert!(back.iter().map(|v| v.to_bits()).eq(blocks[i].iter().map(|v| v.to_bits())));
+        }
+    }
+    Dense { runs, light, column }
+}
+
+impl Dense {
+    fn bits(&self) -> (f64, f64) {
+        let column = self.column.as_ref().expect("smaller");
+        let n: u32 = self.runs.iter().flatten().sum();
+        let light: usize = self.light.iter().map(Vec::len).sum();
+        let kept = self.light.iter().zip(&column.blocks).filter(|b| b.1.is_none()).map(|b| b.0.len());
+        let dense = kept.sum::<usize>() + column.bytes.len() + column.head.len();
+        (8.0 * dense as f64 / f64::from(n), 8.0 * light as f64 / f64::from(n))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn dense_integers_and_times_come_back(
+        blocks in proptest::collection::vec((any_ints(), proptest::collection::vec(0u32..20, 0..20)), 1..6),
+        times in any::<bool>(),
+    ) {
+        let runs = blocks.iter().map(|(b, lens)| runs_for(b.len(), lens)).collect();
+        let blocks: Vec<Vec<i64>> = blocks.into_iter().map(|b| b.0).collect();
+        dense_round_ints(&blocks, runs, times);
+    }
+
+    #[test]
+    fn dense_floats_come_back(
+        blocks in proptest::collection::vec((any_floats(), proptest::collection::vec(0u32..20, 0..20)), 1..6),
+    ) {
+        let runs = blocks.iter().map(|(b, lens)| runs_for(b.len(), lens)).collect();
+        let blocks: Vec<Vec<f64>> = blocks.into_iter().map(|b| b.0).collect();
+        dense_round_floats(&blocks, runs);
+    }
+
+    #[test]
+    fn dense_readers_never_panic(
+        seed in 1u64..1_000_000, flips in proptest::collection::vec((any::<u16>(), 1u8..), 1..6),
+        head_only in any::<bool>(), junk in proptest::collection::vec(any::<u8>(), 0..60), cut in 0usize..40,
+    ) {
+        let mut rng = Rng(seed);
+        let blocks: Vec<Vec<i64>> = (0..3).map(|_| rng.walk(300).iter().map(|x| *x as i64).collect()).collect();
+        let round = dense_round_ints(&blocks, vec![vec![300]; 3], false);
+        let _ = DenseReader::new(&junk);
+        if let Some(column) = round.column {
+            let (mut head, mut bytes) = (column.head.clone(), column.bytes.clone());
+            for (at, mask) in flips {
+                let part = if head_only { &mut head } else { &mut bytes };
+                let at = usize::from(at) % part.len();
+                part[at] ^= mask;
+            }
+            if let Ok(mut reader) = DenseReader::new(&head) {
+                for place in column.blocks.iter().flatten() {
+                    let bytes = &bytes[place.clone()];
+                    let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+                    let mut ints = vec![5];
+                    if reader.integers(bytes, 300, &[300], &mut ints).is_err() {
+                        prop_assert_eq!(&ints, &[5]);
+                    }
+                    let mut floats = vec![5.0];
+                    if reader.floats(bytes, 300, &[300], &mut floats).is_err() {
+                        prop_assert_eq!(&floats, &[5.0]);
+                    }
+                    let _ = reader.times(bytes, 17, &[10, 7], &mut ints);
+                    let mut whole = vec![15];
+                    whole.extend_from_slice(&junk);
+                    let _ = reader.integers(&whole, junk.len(), &[], &mut ints);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_sizes_are_those_the_format_is_chosen_for() {
+    let mut rng = Rng(99);
+    let walks: Vec<Vec<f64>> = (0..100).map(|_| rng.walk(1_024)).collect();
+    let runs = vec![vec![1_024]; 100];
+    let ints: Vec<Vec<i64>> = walks.iter().map(|w| w.iter().map(|x| *x as i64).collect()).collect();
+    let (dense, light) = dense_round_ints(&ints, runs.clone(), false).bits();
+    assert!(dense < 2.5 && light > 2.9, "integers: {dense} {light}");
+    let decimals: Vec<Vec<f64>> =
+        walks.iter().map(|w| w.iter().map(|x| (x * 100.0).round() / 100.0).collect()).collect();
+    let (dense, light) = dense_round_floats(&decimals, runs.clone()).bits();
+    assert!(dense < 9.2 && light > 9.5, "two decimals: {dense} {light}");
+    let times: Vec<Vec<i64>> = (0..100)
+        .map(|_| {
+            (0..1_024)
+                .map(|i| (1_700_000_000_000 + i * 10_000 + (rng.normal() * 20.0) as i64) * 1_000_000)
+                .collect()
+        })
+        .collect();
+    let (dense, light) = dense_round_ints(&times, runs, true).bits();
+    assert!(dense < 7.5 && light > dense * 1.09, "jittered times: {dense} {light}");
+    // Noise of full mantissas stays as it is.
+    let noise: Vec<Vec<f64>> = (0..20).map(|_| (0..1_024).map(|_| rng.unit()).collect()).collect();
+    assert!(dense_round_floats(&noise, vec![vec![1_024]; 20]).column.is_none());
+}

@@ -68,7 +68,7 @@ fn encode_scaled(values: &[i64], runs: &[u32], out: &mut Vec<u8>) {
 }
 
 /// 9, 6 or 3 when all values are such multiples. The divisors are constants so that no division instruction is needed.
-fn power_of_ten(values: &[i64]) -> u8 {
+pub(crate) fn power_of_ten(values: &[i64]) -> u8 {
     if values.iter().all(|v| v % 1_000_000_000 == 0) {
         9
     } else if values.iter().all(|v| v % 1_000_000 == 0) {

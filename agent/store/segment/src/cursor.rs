@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use weir_codec::{CodecError, decode_bool, decode_f64, decode_i64, decode_strings, decode_time, decode_u64};
+use weir_codec::{
+    CodecError, DenseReader, decode_bool, decode_f64, decode_i64, decode_strings, decode_time, decode_u64,
+    is_dense,
+};
 use weir_model::FieldType;
 use weir_model::read::{Column, Strings, Validity, Values};
 
@@ -23,6 +26,7 @@ pub struct StripeCursor {
     times: Vec<i64>,
     times_block: Option<usize>,
     times_window: Window,
+    times_dense: Option<DenseReader>,
     fields: Vec<FieldCache>,
     runs: Vec<u32>,
     flags: Vec<bool>,
@@ -36,6 +40,7 @@ struct FieldCache {
     block: Option<usize>,
     decoded: Column,
     window: Window,
+    dense: Option<DenseReader>,
     statistics: Option<ColumnStatistics>,
 }
 
@@ -52,6 +57,7 @@ impl StripeCursor {
             times: Vec::new(),
             times_block: None,
             times_window: Window::default(),
+            times_dense: None,
             fields: Vec::new(),
             runs: Vec::new(),
             flags: Vec::new(),
@@ -75,6 +81,7 @@ impl StripeCursor {
         self.segment = segment;
         self.times_block = None;
         self.times_window.clear();
+        self.times_dense = None;
         self.choose(fields);
         Ok(())
     }
@@ -85,6 +92,7 @@ impl StripeCursor {
             cache.column = self.directory.column(field);
             cache.block = None;
             cache.window.clear();
+            cache.dense = None;
             cache.statistics = None;
         }
     }
@@ -110,9 +118,14 @@ impl StripeCursor {
         let place = &self.directory.times;
         let range = place.block(block).ok_or(NO_BLOCK)?;
         let offset = place.start + range.start as u64;
+        read_head(&self.segment, place, &mut self.times_window, &mut self.times_dense)?;
         let bytes = self.times_window.get(&self.segment, place, range)?;
-        let used = decode_time(bytes, (rows.end - rows.start) as usize, &self.runs, &mut self.times)
-            .map_err(|source| SegmentError::Values { offset, source })?;
+        let n = (rows.end - rows.start) as usize;
+        let used = match &mut self.times_dense {
+            Some(dense) if is_dense(bytes) => dense.times(bytes, n, &self.runs, &mut self.times),
+            _ => decode_time(bytes, n, &self.runs, &mut self.times),
+        };
+        let used = used.map_err(|source| SegmentError::Values { offset, source })?;
         whole(used, bytes.len(), offset)?;
         self.times_block = Some(block);
         Ok(&self.times)
@@ -141,6 +154,7 @@ impl StripeCursor {
         }
         self.directory.layout.runs(rows.start, rows.end, &mut self.runs);
         let offset = place.start + range.start as u64;
+        read_head(&self.segment, place, &mut cache.window, &mut cache.dense)?;
         let bytes = cache.window.get(&self.segment, place, range)?;
         let values = |source| SegmentError::Values { offset, source };
         let mut at = 0;
@@ -155,8 +169,14 @@ impl StripeCursor {
             bits_from(&self.flags, &mut cache.decoded.valid);
         }
         let rest = bytes.get(at..).unwrap_or_default();
-        at += decode_values(rest, dense, &self.runs, info.field_type, &mut cache.decoded.values)
-            .map_err(values)?;
+        let into = &mut cache.decoded.values;
+        at += match &mut cache.dense {
+            Some(reader) if is_dense(rest) => {
+                decode_dense(reader, rest, dense, &self.runs, info.field_type, into)
+            }
+            _ => decode_values(rest, dense, &self.runs, info.field_type, into),
+        }
+        .map_err(values)?;
         whole(at, bytes.len(), offset)?;
         if mode != NULLS_NONE {
             spread(&mut cache.decoded.values, &self.flags);
@@ -188,7 +208,64 @@ fn whole(used: usize, len: usize, offset: u64) -> Result<(), SegmentError> {
     Err(SegmentError::Damaged { offset: offset + used as u64, what: "bytes behind the values of a block" })
 }
 
-/// Fills `values` with `n` decoded ones, keeping its memory if the type is the same.
+/// Reads the head of a column when its first block is asked for.
+fn read_head(
+    segment: &Segment,
+    place: &ColumnPlace,
+    window: &mut Window,
+    dense: &mut Option<DenseReader>,
+) -> Result<(), SegmentError> {
+    let head = place.head_len();
+    if head > 0 && dense.is_none() {
+        let bytes = window.get(segment, place, 0..head)?;
+        let offset = place.start;
+        *dense = Some(DenseReader::new(bytes).map_err(|source| SegmentError::Values { offset, source })?);
+    }
+    Ok(())
+}
+
+/// As [`decode_values`], for a dense block.
+fn decode_dense(
+    reader: &mut DenseReader,
+    bytes: &[u8],
+    n: usize,
+    runs: &[u32],
+    field_type: FieldType,
+    values: &mut Values,
+) -> Result<usize, CodecError> {
+    clear_as(field_type, values);
+    match values {
+        Values::Float(v) => reader.floats(bytes, n, runs, v),
+        Values::Integer(v) => reader.integers(bytes, n, runs, v),
+        Values::Unsigned(v) => reader.unsigned(bytes, n, runs, v),
+        // No encoder writes these so; the light decoders refuse them.
+        Values::Boolean(_) | Values::String(_) | Values::Absent => {
+            decode_values(bytes, n, runs, field_type, values)
+        }
+    }
+}
+
+/// Empties `values`, keeping its memory if the type is the same.
+fn clear_as(field_type: FieldType, values: &mut Values) {
+    match values {
+        Values::Float(v) if field_type == FieldType::Float => v.clear(),
+        Values::Integer(v) if field_type == FieldType::Integer => v.clear(),
+        Values::Unsigned(v) if field_type == FieldType::Unsigned => v.clear(),
+        Values::Boolean(v) if field_type == FieldType::Boolean => v.clear(),
+        Values::String(v) if field_type == FieldType::String => v.clear(),
+        _ => {
+            *values = match field_type {
+                FieldType::Float => Values::Float(Vec::new()),
+                FieldType::Integer => Values::Integer(Vec::new()),
+                FieldType::Unsigned => Values::Unsigned(Vec::new()),
+                FieldType::Boolean => Values::Boolean(Vec::new()),
+                FieldType::String => Values::String(Strings::new()),
+            }
+        }
+    }
+}
+
+/// Fills `values` with `n` decoded ones.
 fn decode_values(
     bytes: &[u8],
     n: usize,
@@ -196,36 +273,13 @@ fn decode_values(
     field_type: FieldType,
     values: &mut Values,
 ) -> Result<usize, CodecError> {
-    if values.field_type() != Some(field_type) {
-        *values = match field_type {
-            FieldType::Float => Values::Float(Vec::new()),
-            FieldType::Integer => Values::Integer(Vec::new()),
-            FieldType::Unsigned => Values::Unsigned(Vec::new()),
-            FieldType::Boolean => Values::Boolean(Vec::new()),
-            FieldType::String => Values::String(Strings::new()),
-        };
-    }
+    clear_as(field_type, values);
     match values {
-        Values::Float(v) => {
-            v.clear();
-            decode_f64(bytes, n, runs, v)
-        }
-        Values::Integer(v) => {
-            v.clear();
-            decode_i64(bytes, n, runs, v)
-        }
-        Values::Unsigned(v) => {
-            v.clear();
-            decode_u64(bytes, n, runs, v)
-        }
-        Values::Boolean(v) => {
-            v.clear();
-            decode_bool(bytes, n, v)
-        }
-        Values::String(v) => {
-            v.clear();
-            decode_strings(bytes, n, v)
-        }
+        Values::Float(v) => decode_f64(bytes, n, runs, v),
+        Values::Integer(v) => decode_i64(bytes, n, runs, v),
+        Values::Unsigned(v) => decode_u64(bytes, n, runs, v),
+        Values::Boolean(v) => decode_bool(bytes, n, v),
+        Values::String(v) => decode_strings(bytes, n, v),
         Values::Absent => Ok(0),
     }
 }

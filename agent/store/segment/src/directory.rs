@@ -10,7 +10,7 @@ use weir_model::{FieldType, TimeRange};
 use crate::format::{CRC_LEN, NULLS_LISTED};
 use crate::layout::Layout;
 use crate::reader::StripePlace;
-use crate::writer::DERIVED;
+use crate::writer::{DERIVED, DERIVED_WITH_HEADS};
 use crate::{STRIPE_POINTS_MAX, SegmentError};
 
 /// The directory of one stripe.
@@ -31,7 +31,8 @@ pub struct Directory {
 #[derive(Debug)]
 pub(crate) struct ColumnPlace {
     pub(crate) start: u64,
-    /// Where each block starts, from `start`; the end of the last closes the list, the checksum follows.
+    /// Where each block starts, from `start`; the end of the last closes the list, the checksum follows. What stands before the first
+    /// block is the head.
     pub(crate) blocks: Vec<u32>,
     /// How nulls stand in each block; empty for times.
     pub(crate) modes: Vec<u8>,
@@ -40,7 +41,12 @@ pub(crate) struct ColumnPlace {
 }
 
 impl ColumnPlace {
-    /// Bytes of all blocks, without the checksum.
+    /// Bytes of the head; 0 = there is none.
+    pub(crate) fn head_len(&self) -> usize {
+        self.blocks.first().map_or(0, |&start| start as usize)
+    }
+
+    /// Bytes of head and blocks, without the checksum.
     pub(crate) fn len(&self) -> usize {
         self.blocks.last().map_or(0, |&end| end as usize)
     }
@@ -216,9 +222,11 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn directory(mut self, place: &StripePlace) -> Result<Directory, SegmentError> {
-        if self.byte()? != DERIVED {
-            return Err(self.damaged("unknown kind of directory"));
-        }
+        let heads = match self.byte()? {
+            DERIVED => false,
+            DERIVED_WITH_HEADS => true,
+            _ => return Err(self.damaged("unknown kind of directory")),
+        };
         let n = self.count(STRIPE_POINTS_MAX)?;
         let ids = self.list(n)?;
         let points = self.list(n)?;
@@ -238,7 +246,7 @@ impl Parser<'_> {
 
         let blocks = layout.blocks.len() - 1;
         let mut start = place.start;
-        let times = self.column(blocks, Vec::new(), &mut start)?;
+        let times = self.column(blocks, heads, Vec::new(), &mut start)?;
         let count = self.count(1 << 20)?;
         let (mut infos, mut columns, mut lens) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
@@ -250,7 +258,7 @@ impl Parser<'_> {
                 return Err(self.damaged("unknown way of nulls"));
             }
             let modes = modes.iter().map(|&m| m as u8).collect();
-            columns.push(self.column(blocks, modes, &mut start)?);
+            columns.push(self.column(blocks, heads, modes, &mut start)?);
             infos.push(ColumnInfo { field, field_type });
             lens.push(self.count(u32::MAX as usize)?);
         }
@@ -272,13 +280,15 @@ impl Parser<'_> {
     fn column(
         &mut self,
         blocks: usize,
+        heads: bool,
         modes: Vec<u8>,
         start: &mut u64,
     ) -> Result<ColumnPlace, SegmentError> {
         let mut ends = Vec::with_capacity(blocks + 1);
-        let mut end = 0u32;
+        let lens = self.list(blocks)?;
+        let mut end = if heads { self.count(u32::MAX as usize)? as u32 } else { 0 };
         ends.push(end);
-        for len in self.list(blocks)? {
+        for len in lens {
             end = u32::try_from(len)
                 .ok()
                 .and_then(|len| end.checked_add(len))

@@ -9,6 +9,7 @@
 
 mod column;
 mod cursor;
+mod dense;
 mod directory;
 mod error;
 mod forge;

@@ -46,8 +46,12 @@ fn borrow(values: &Values) -> StripeValues<'_> {
 }
 
 fn write(stripes: &[TestStripe]) -> Vec<u8> {
+    write_as(stripes, false)
+}
+
+fn write_as(stripes: &[TestStripe], dense: bool) -> Vec<u8> {
     let facts = SegmentFacts { store_id: [7; 16], group_start: 0, gen_lo: 1, gen_hi: 2, level: 0 };
-    let mut writer = SegmentWriter::new(Vec::new(), facts).unwrap();
+    let mut writer = SegmentWriter::new(Vec::new(), facts).unwrap().dense(dense);
     for (i, stripe) in stripes.iter().enumerate() {
         let columns: Vec<_> = stripe
             .columns
@@ -210,10 +214,12 @@ proptest! {
         let mut b = b;
         b.columns.retain(|x| a.columns.iter().all(|y| x.field != y.field || x.values.field_type() == y.values.field_type()));
         let stripes = [a, b, c];
-        let bytes = write(&stripes);
         let expected: Vec<Plain> = stripes.iter().flat_map(plain).collect();
-        prop_assert_eq!(&read(Arc::new(bytes.clone())).unwrap(), &expected);
-        prop_assert_eq!(&read(Arc::new(File(bytes))).unwrap(), &expected);
+        for dense in [false, true] {
+            let bytes = write_as(&stripes, dense);
+            prop_assert_eq!(&read(Arc::new(bytes.clone())).unwrap(), &expected);
+            prop_assert_eq!(&read(Arc::new(File(bytes))).unwrap(), &expected);
+        }
     }
 
     #[test]
@@ -266,6 +272,60 @@ fn a_file_cut_anywhere_is_refused() {
     let bytes = write(&small());
     for len in 0..bytes.len() {
         assert!(Segment::open(Arc::new(bytes[..len].to_vec())).is_err(), "cut to {len}");
+    }
+}
+
+/// A stripe of which all columns become dense: a walk, two decimals with nulls, jittered times.
+fn walks() -> Vec<TestStripe> {
+    let number = |i: usize| ((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) as i64;
+    let small = |i: usize| (0..5).map(|k| number(5 * i + k) % 3).sum::<i64>() - 5;
+    let times: Vec<i64> = (0..1_500)
+        .map(|i| {
+            (i as i64 % 500) * 10_000_000_000
+                + 1_000_000 * (small(i) + (number(i) % 40) * i64::from(i % 9 == 0))
+        })
+        .collect();
+    let mut x = 50;
+    let walk: Vec<i64> = (0..1_500)
+        .map(|i| {
+            x += small(i);
+            x
+        })
+        .collect();
+    let decimals = walk.iter().map(|x| *x as f64 / 100.0).collect();
+    vec![TestStripe {
+        measurement: 1,
+        series: vec![(10, 500), (5, 500), (77, 500)],
+        times,
+        columns: vec![
+            TestColumn {
+                field: 1,
+                values: Values::Unsigned(walk.iter().map(|&x| x as u64).collect()),
+                valid: Validity::All,
+            },
+            TestColumn { field: 2, values: Values::Integer(walk), valid: Validity::All },
+            TestColumn {
+                field: 3,
+                values: Values::Float(decimals),
+                valid: Validity::Bits(vec![!1 << 40 | 0xFFFF; 24]),
+            },
+        ],
+    }]
+}
+
+#[test]
+fn dense_segments_are_smaller_and_say_the_same() {
+    let (light, dense) = (write(&walks()), write_as(&walks(), true));
+    assert!(dense.len() * 100 < light.len() * 95, "{} {}", dense.len(), light.len());
+    let expected: Vec<Plain> = walks().iter().flat_map(plain).collect();
+    assert_eq!(read(Arc::new(dense.clone())).unwrap(), expected);
+    assert_eq!(read(Arc::new(File(dense.clone()))).unwrap(), expected);
+    for i in 0..dense.len() {
+        let mut changed = dense.clone();
+        changed[i] ^= 1 << (i % 8);
+        assert!(read(Arc::new(changed.clone())).is_err(), "byte {i}");
+        forge_checksums(&mut changed);
+        let _ = read(Arc::new(changed));
     }
 }
 
