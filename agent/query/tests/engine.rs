@@ -231,3 +231,19 @@ fn running_queries_are_shown_and_killed() {
     assert_eq!(error_of(run(&engine, "KILL QUERY 1")), None);
     assert_eq!(error_of(stream).unwrap(), "query interrupted");
 }
+
+#[test]
+fn top_of_many_series_takes_the_best_of_each() {
+    let store = store(100, 50);
+    let engine = engine(&store, EngineOptions::default(), clock());
+    let mut stream = run(&engine, "SELECT top(i, host, 5) FROM m");
+    let mut found = Vec::new();
+    while let Some(piece) = stream.recv() {
+        if let Piece::Rows(rows) = piece {
+            found.extend((0..rows.len).map(|row| format!("{:?} {:?}", rows.get(row, 1), rows.get(row, 2))));
+        }
+    }
+    found.sort();
+    let want: Vec<String> = (0..5).rev().map(|s| format!("Integer({}) Str(\"h{s:03}\")", 16 - s)).collect();
+    assert_eq!(found, want);
+}

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use weir_influxql::ast::{DataType, Fill};
 use weir_model::TimeRange;
-use weir_model::read::{Buckets, SeriesNo, Values};
+use weir_model::read::{Buckets, SeriesNo};
 use weir_model::time::TIME_MIN;
 
-use super::bins::{Bins, Func, Picks};
+use super::bins::{Bins, Func};
 use super::block::{Block, Builder, Col, Ref};
 use super::calls::{CallPlan, Leaf, LeafFunc, Step};
+use super::feed::{Feed, State};
 use super::fill::fill;
 use super::groups::{Group, Part, Run, TableSource};
-use super::points::{Point, needs_points, reduce, summable};
+use super::points::{Point, reduce, summable};
 use super::reader::{Item, Request, SeriesReader, frame_blocks};
 use super::transform;
 use crate::error::{Result, fail};
@@ -23,39 +24,6 @@ use crate::result::Value;
 
 /// Series that one task computes; fixed, so that sums do not depend on the number of threads.
 const TASK_SERIES: usize = 32;
-
-/// What a leaf gathered.
-enum State {
-    Float(Bins<f64>),
-    Integer(Bins<i64>),
-    Unsigned(Bins<u64>),
-    Picks(Picks),
-    Points(Vec<Point>),
-}
-
-impl State {
-    fn new(leaf: &Leaf, watch: bool) -> Self {
-        match (&leaf.func, leaf.arg.kind) {
-            (LeafFunc::Bin(Func::Count), _) => Self::Integer(Bins::new(Func::Count, false)),
-            (LeafFunc::Bin(f), Some(DataType::Float)) => Self::Float(Bins::new(*f, watch)),
-            (LeafFunc::Bin(f), Some(DataType::Integer)) => Self::Integer(Bins::new(*f, false)),
-            (LeafFunc::Bin(f), Some(DataType::Unsigned)) => Self::Unsigned(Bins::new(*f, false)),
-            (LeafFunc::Bin(f), _) => Self::Picks(Picks::new(*f)),
-            _ => Self::Points(Vec::new()),
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        match (self, other) {
-            (Self::Float(a), Self::Float(b)) => a.merge(b),
-            (Self::Integer(a), Self::Integer(b)) => a.merge(b),
-            (Self::Unsigned(a), Self::Unsigned(b)) => a.merge(b),
-            (Self::Picks(a), Self::Picks(b)) => a.merge(b),
-            (Self::Points(a), Self::Points(b)) => a.extend(b),
-            _ => {}
-        }
-    }
-}
 
 /// A piece of a group for one thread.
 pub(crate) enum Task<'g, 'a> {
@@ -171,14 +139,8 @@ impl Leaves<'_> {
         }
         let by_at = refs.len();
         refs.extend(by.iter().map(|name| Ref { name: name.as_str().into(), kind: Some(DataType::Tag) }));
-        let mut feed = Feed {
-            leaves: self.leaves,
-            pass,
-            columns: &columns,
-            aux: aux_at..by_at,
-            by: by_at..refs.len(),
-            parts: Vec::new(),
-        };
+        let feed =
+            Feed { leaves: self.leaves, pass, columns: &columns, aux: aux_at..by_at, by: by_at..refs.len() };
         let range = TimeRange::new(windows.start, windows.end);
         if range.is_empty() {
             return Ok(true);
@@ -430,16 +392,7 @@ fn charge(
     states: &[State],
     run: &Run,
 ) -> Result<()> {
-    let held: usize = pass
-        .iter()
-        .map(|i| match &states[*i] {
-            State::Float(b) => b.bytes(),
-            State::Integer(b) => b.bytes(),
-            State::Unsigned(b) => b.bytes(),
-            State::Picks(_) => 0,
-            State::Points(p) => p.len() * size_of::<Point>(),
-        })
-        .sum();
+    let held: usize = pass.iter().map(|i| states[*i].bytes()).sum();
     if held > bytes.get() {
         let more = (held - bytes.get()) as u64;
         run.context.charge(more)?;
@@ -464,120 +417,4 @@ fn reversed(block: &Block, refs: &[Ref]) -> Block {
         })
         .collect();
     Block { times: block.times.iter().rev().copied().collect(), columns }
-}
-
-/// Feeds blocks to the states of one pass.
-struct Feed<'a> {
-    leaves: &'a [Leaf],
-    pass: &'a [usize],
-    /// For each leaf of the pass its column.
-    columns: &'a [usize],
-    /// Columns of chosen points.
-    aux: std::ops::Range<usize>,
-    /// Columns that divide `top(v, tag, n)`.
-    by: std::ops::Range<usize>,
-    /// The combinations of those seen so far.
-    parts: Vec<Vec<Value>>,
-}
-
-impl Feed<'_> {
-    fn block(&mut self, block: &Block, states: &mut [State]) {
-        let Some(windows) = self.pass.first().map(|i| &self.leaves[*i].windows) else { return };
-        let part = self.part(block);
-        let aux = |row: usize| -> Box<[Value]> {
-            block.columns[self.aux.clone()].iter().map(|c| c.value(row)).collect()
-        };
-        let mut at = 0;
-        let with_bins = self.pass.iter().any(|i| !needs_points(&self.leaves[*i].func));
-        while with_bins && at < block.times.len() {
-            let (start, end) = windows.window(block.times[at]);
-            let last = block.times.last().copied().unwrap_or(i64::MIN);
-            let to = if last < end || (windows.every == 0) {
-                block.times.len()
-            } else {
-                at + block.times[at..].partition_point(|t| *t < end)
-            };
-            let to = to.max(at + 1);
-            for (column, i) in self.columns.iter().zip(self.pass) {
-                let leaf = &self.leaves[*i];
-                let with_aux = leaf.with_aux && !self.aux.is_empty();
-                let aux: Option<&dyn Fn(usize) -> Box<[Value]>> = if with_aux { Some(&aux) } else { None };
-                bin(&mut states[*i], leaf, start, at..to, block, &block.columns[*column], aux);
-            }
-            at = to;
-        }
-        for (column, i) in self.columns.iter().zip(self.pass) {
-            let leaf = &self.leaves[*i];
-            if let (State::Points(points), true) = (&mut states[*i], needs_points(&leaf.func)) {
-                let column = &block.columns[*column];
-                for (row, time) in block.times.iter().enumerate() {
-                    let value = column.value(row);
-                    if !value.is_null() {
-                        let aux = (leaf.with_aux && !self.aux.is_empty()).then(|| aux(row));
-                        points.push(Point { time: *time, value, aux, part });
-                    }
-                }
-            }
-        }
-    }
-
-    /// The number of the block's combination of dividing tags.
-    fn part(&mut self, block: &Block) -> u32 {
-        if self.by.is_empty() {
-            return 0;
-        }
-        let key: Vec<Value> = block.columns[self.by.clone()].iter().map(|c| c.value(0)).collect();
-        let place = self.parts.iter().position(|p| *p == key).unwrap_or_else(|| {
-            self.parts.push(key);
-            self.parts.len() - 1
-        });
-        u32::try_from(place).unwrap_or(u32::MAX)
-    }
-}
-
-fn bin(
-    state: &mut State,
-    leaf: &Leaf,
-    start: i64,
-    rows: std::ops::Range<usize>,
-    block: &Block,
-    column: &Col,
-    aux: Option<&dyn Fn(usize) -> Box<[Value]>>,
-) {
-    let LeafFunc::Bin(func) = leaf.func else { return };
-    if let (Func::Count, State::Integer(bins)) = (func, &mut *state) {
-        let count = match column {
-            Col::Null => 0,
-            Col::Same(_) => rows.len(),
-            Col::Data(c) => rows.clone().filter(|r| c.valid.is_valid(*r)).count(),
-        };
-        bins.count(start, count as u64);
-        return;
-    }
-    match (state, column) {
-        (State::Float(b), Col::Data(c)) => {
-            if let Values::Float(v) = &c.values {
-                b.run(start, &block.times, v, &c.valid, rows, aux);
-            }
-        }
-        (State::Integer(b), Col::Data(c)) => {
-            if let Values::Integer(v) = &c.values {
-                b.run(start, &block.times, v, &c.valid, rows, aux);
-            }
-        }
-        (State::Unsigned(b), Col::Data(c)) => {
-            if let Values::Unsigned(v) = &c.values {
-                b.run(start, &block.times, v, &c.valid, rows, aux);
-            }
-        }
-        (State::Picks(p), column) => {
-            for row in rows {
-                let value = column.value(row);
-                if !value.is_null() {
-                    p.offer(start, block.times[row], value, &|| aux.map(|aux| aux(row)));
-                }
-            }
-        }
-        _ => {}
-    }
 }

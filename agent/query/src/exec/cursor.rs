@@ -1,6 +1,6 @@
 //! Running a prepared SELECT: frames of rows, series after series.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use weir_influxql::ast::Fill;
@@ -10,12 +10,12 @@ use super::aggregate::{Computed, Leaves, Task};
 use super::block::{Builder, Col, Frame, Ref, SeriesId};
 use super::calls::{CallPlan, Leaf, Planner, is_selector};
 use super::fill::constant;
-use super::groups::{Group, Level, Run, groups};
+use super::groups::{Group, Level, Part, Run, groups, outer_id};
 use super::points::Point;
 use super::project::{Node, Projection};
 use super::raw::Raw;
 use crate::error::{Result, refuse};
-use crate::plan::prepare::Prepared;
+use crate::plan::prepare::{Input, Prepared};
 use crate::plan::types::Type;
 use crate::result::{Cell, Cells, Value};
 
@@ -76,9 +76,11 @@ impl<'a> Calls<'a> {
         let start = leaves.iter().map(|l| l.windows.start).min().unwrap_or(level.windows.start);
         let end = leaves.iter().map(|l| l.windows.end).max().unwrap_or(level.windows.end);
         let reads = leaves.iter().any(|l| l.arg.kind.is_some());
-        let groups =
-            if reads { groups(prepared, level, TimeRange::new(start, end), run)? } else { Vec::new() };
-        Ok(Self {
+        let range = TimeRange::new(start, end);
+        // The rows of a subquery are taken in as they come; only what the leaves gather is held.
+        let streams = reads && prepared.inputs.iter().all(|i| matches!(i, Input::Subquery(_)));
+        let groups = if reads && !streams { groups(prepared, level, range, run)? } else { Vec::new() };
+        let mut this = Self {
             run,
             prepared,
             projection,
@@ -88,18 +90,75 @@ impl<'a> Calls<'a> {
             groups: groups.into(),
             ready: VecDeque::new(),
             charged: 0,
-        })
+        };
+        if streams {
+            this.take_in(level, range)?;
+        }
+        Ok(this)
+    }
+
+    /// Computes all groups from the rows of subqueries.
+    fn take_in(&mut self, level: &Level, range: TimeRange) -> Result<()> {
+        let mut found: BTreeMap<SeriesId, Computed> = BTreeMap::new();
+        let leaves = self.leaves();
+        for input in &self.prepared.inputs {
+            let Input::Subquery(inner) = input else { continue };
+            let inner_level = level.inner(inner, range, self.run.now);
+            let mut cursor = open(inner, &inner_level, self.run)?;
+            while let Some(frame) = cursor.next()? {
+                let id = outer_id(&frame.id, level);
+                let condition = self.prepared.condition.as_ref();
+                let part = Part::Frames { inner, condition, frames: vec![Arc::new(frame)] };
+                let computed = leaves.compute(&Task::Frames(&part))?;
+                match found.get_mut(&id) {
+                    Some(before) => before.merge(computed),
+                    None => {
+                        found.insert(id, computed);
+                    }
+                }
+            }
+        }
+        let mut groups: Vec<_> = found.into_iter().collect();
+        if !self.prepared.ascending {
+            groups.reverse();
+        }
+        for (id, computed) in groups {
+            self.finish(&Arc::new(id), computed)?;
+        }
+        Ok(())
+    }
+
+    fn leaves(&self) -> Leaves<'_> {
+        Leaves {
+            leaves: &self.leaves,
+            aux: &self.projection.refs,
+            ascending: self.prepared.ascending,
+            run: self.run,
+        }
+    }
+
+    /// Makes the rows of a group.
+    fn finish(&mut self, id: &Arc<SeriesId>, mut computed: Computed) -> Result<()> {
+        let leaves = self.leaves();
+        let mut points = self
+            .plans
+            .iter()
+            .map(|p| leaves.points(p, &mut computed, self.fill))
+            .collect::<Result<Vec<_>>>()?;
+        for series in &mut points {
+            limit(series, self.prepared);
+        }
+        let frame = self.join(id, points);
+        self.charged += computed.charged;
+        if !frame.times.is_empty() {
+            self.ready.push_back(frame);
+        }
+        Ok(())
     }
 
     /// Computes the next groups, as many as make a wave of tasks.
     fn wave(&mut self) -> Result<()> {
         self.run.context.release(std::mem::take(&mut self.charged));
-        let leaves = Leaves {
-            leaves: &self.leaves,
-            aux: &self.projection.refs,
-            ascending: self.prepared.ascending,
-            run: self.run,
-        };
         let mut taken: Vec<Group<'a>> = Vec::new();
         let mut count = 0;
         while count < WAVE_TASKS {
@@ -107,6 +166,7 @@ impl<'a> Calls<'a> {
             count += Leaves::count_tasks(&group);
             taken.push(group);
         }
+        let leaves = self.leaves();
         let mut tasks: Vec<(usize, Task<'_, '_>)> = Vec::new();
         for (i, group) in taken.iter().enumerate() {
             tasks.extend(leaves.tasks(group).into_iter().map(|t| (i, t)));
@@ -120,20 +180,8 @@ impl<'a> Calls<'a> {
             }
         }
         for (group, computed) in taken.iter().zip(computed) {
-            let mut computed = computed.unwrap_or_else(|| Computed::empty(&self.leaves));
-            let mut points = self
-                .plans
-                .iter()
-                .map(|p| leaves.points(p, &mut computed, self.fill))
-                .collect::<Result<Vec<_>>>()?;
-            self.charged += computed.charged;
-            for series in &mut points {
-                limit(series, self.prepared);
-            }
-            let frame = self.join(&group.id, points);
-            if !frame.times.is_empty() {
-                self.ready.push_back(frame);
-            }
+            let computed = computed.unwrap_or_else(|| Computed::empty(&self.leaves));
+            self.finish(&group.id, computed)?;
         }
         Ok(())
     }

@@ -141,7 +141,14 @@ pub(crate) fn groups<'a>(
             Input::Table(table) => add_table(&mut found, prepared, table, level, range, run)?,
             Input::Subquery(inner) => {
                 let frames = super::cursor::rows(inner, &level.inner(inner, range, run.now), run)?;
-                add_frames(&mut found, prepared, inner, level, frames);
+                let mut by_id: BTreeMap<SeriesId, Vec<Arc<Frame>>> = BTreeMap::new();
+                for frame in frames {
+                    by_id.entry(outer_id(&frame.id, level)).or_default().push(Arc::new(frame));
+                }
+                for (id, frames) in by_id {
+                    let part = Part::Frames { inner, condition: prepared.condition.as_ref(), frames };
+                    found.entry(id).or_default().push(part);
+                }
             }
         }
     }
@@ -214,25 +221,12 @@ fn limit_groups(groups: &mut Vec<(SeriesId, Vec<SeriesNo>)>, level: &Level) {
     });
 }
 
-fn add_frames<'a>(
-    found: &mut BTreeMap<SeriesId, Vec<Part<'a>>>,
-    prepared: &'a Prepared,
-    inner: &'a Prepared,
-    level: &Level,
-    frames: Vec<Frame>,
-) {
-    let mut by_id: BTreeMap<SeriesId, Vec<Arc<Frame>>> = BTreeMap::new();
-    for frame in frames {
-        let tags = level
-            .group_by
-            .iter()
-            .map(|key| (Arc::clone(key), frame.id.tag(key).cloned().unwrap_or_default()))
-            .collect();
-        let id = SeriesId { name: Arc::clone(&frame.id.name), tags };
-        by_id.entry(id).or_default().push(Arc::new(frame));
-    }
-    for (id, frames) in by_id {
-        let part = Part::Frames { inner, condition: prepared.condition.as_ref(), frames };
-        found.entry(id).or_default().push(part);
-    }
+/// The group that rows of the series `id` of a subquery belong to.
+pub(crate) fn outer_id(id: &SeriesId, level: &Level) -> SeriesId {
+    let tags = level
+        .group_by
+        .iter()
+        .map(|key| (Arc::clone(key), id.tag(key).cloned().unwrap_or_default()))
+        .collect();
+    SeriesId { name: Arc::clone(&id.name), tags }
 }

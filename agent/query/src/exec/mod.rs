@@ -6,6 +6,7 @@ pub(crate) mod block;
 pub(crate) mod calls;
 pub(crate) mod cursor;
 pub(crate) mod eval;
+pub(crate) mod feed;
 pub(crate) mod fill;
 pub(crate) mod filter;
 pub(crate) mod groups;

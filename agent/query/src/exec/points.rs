@@ -18,7 +18,7 @@ pub(crate) struct Point {
     /// Other columns of the point, for a selector.
     pub(crate) aux: Option<Box<[Value]>>,
     /// Which combination of tags of `top(v, tag, n)` it belongs to.
-    pub(crate) part: u32,
+    pub(crate) part: u64,
 }
 
 impl Point {
@@ -124,7 +124,7 @@ fn bucket(func: &LeafFunc, mut points: Vec<Point>, start: i64, random: &mut Rand
 
 /// The greatest (or least) point of each part; of equal ones the earliest.
 fn best_of_each(points: Vec<Point>, top: bool) -> Vec<Point> {
-    let mut best: HashMap<u32, usize> = HashMap::new();
+    let mut best: HashMap<u64, usize> = HashMap::new();
     let mut kept: Vec<Point> = Vec::new();
     for point in points {
         match best.get(&point.part) {
