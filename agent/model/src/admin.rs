@@ -1,6 +1,11 @@
-//! What may be changed from outside beside writing points: databases and retention policies.
+//! What may be changed from outside beside writing points: databases, retention policies, and what is deleted.
 //!
 //! Calls block until the change is durable.
+
+use std::sync::Arc;
+
+use crate::read::TagFilter;
+use crate::time::TimeRange;
 
 /// A retention policy to make. Names are taken as they are; the caller has checked their syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +36,16 @@ pub struct PolicyChange {
     pub make_default: bool,
 }
 
-/// Makes, changes and drops databases and policies.
+/// Points to delete, in all policies of a database.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// Measurements, each with the series of it that are meant. A name that does not exist is fine.
+    pub targets: Vec<(Arc<str>, TagFilter)>,
+    /// Times.
+    pub range: TimeRange,
+}
+
+/// Makes, changes and drops databases and policies, and deletes points.
 pub trait Admin: Send + Sync {
     /// Makes a database with policy `autogen` (for ever, groups of 7 days), or with `policy` as its default. An existing
     /// database is fine unless `policy` contradicts it.
@@ -59,6 +73,30 @@ pub trait Admin: Send + Sync {
     /// # Errors
     /// [`AdminError`].
     fn drop_policy(&self, database: &str, name: &str) -> Result<(), AdminError>;
+    /// Deletes points. All points acknowledged before the call are covered, none that are sent after it; fields keep their types.
+    ///
+    /// # Errors
+    /// [`AdminError`]; whoever keeps no points refuses.
+    fn delete(&self, database: &str, deletion: &Deletion) -> Result<(), AdminError> {
+        let _ = (database, deletion);
+        Err(AdminError::NoPoints)
+    }
+    /// Drops a measurement of all policies with its series, fields and their types. An absent one is fine; an absent database is not.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    fn drop_measurement(&self, database: &str, name: &str) -> Result<(), AdminError> {
+        let _ = (database, name);
+        Err(AdminError::NoPoints)
+    }
+    /// Drops the shard group of this number (see [`ShardGroupInfo`](crate::read::ShardGroupInfo)) with all in it. An absent one is fine.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    fn drop_shard(&self, id: u64) -> Result<(), AdminError> {
+        let _ = id;
+        Err(AdminError::NoPoints)
+    }
 }
 
 /// Why a change is refused. Texts are InfluxDB 1.x's.
@@ -86,6 +124,9 @@ pub enum AdminError {
     /// An empty or impossible name.
     #[error("invalid name")]
     InvalidName,
+    /// Names are kept here, but no points.
+    #[error("points cannot be deleted here")]
+    NoPoints,
     /// The store takes no changes; the text says why.
     #[error("{0}")]
     ReadOnly(String),

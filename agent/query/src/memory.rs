@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use weir_model::admin::{Admin, AdminError, PolicyChange, PolicySpec};
+use weir_model::admin::{Admin, AdminError, Deletion, PolicyChange, PolicySpec};
 use weir_model::key::SeriesKey;
 use weir_model::read::{
     Chunk, Column, FieldInfo, PolicyInfo, ReadContext, ReadError, Scan, ScanRequest, SeriesNo,
@@ -298,6 +298,45 @@ impl Admin for MemoryStore {
             Ok(())
         })
     }
+
+    fn delete(&self, database: &str, deletion: &Deletion) -> Result<(), AdminError> {
+        self.change(|state| {
+            for policy in &mut find_database(state, database)?.policies {
+                let policy = Arc::make_mut(policy);
+                for (name, filter) in &deletion.targets {
+                    if let Some(measurement) = policy.measurements.get_mut(name) {
+                        Arc::make_mut(measurement).delete(filter, deletion.range);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn drop_measurement(&self, database: &str, name: &str) -> Result<(), AdminError> {
+        self.change(|state| {
+            for policy in &mut find_database(state, database)?.policies {
+                Arc::make_mut(policy).measurements.remove(name);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Measurement {
+    /// Deletes points; series without points go, types stay.
+    fn delete(&mut self, filter: &TagFilter, range: TimeRange) {
+        self.series.retain(|_, series| {
+            let tag = |key: &str| {
+                let found = series.tags.iter().find(|(k, _)| &**k == key);
+                found.map(|(_, v)| Arc::clone(v)).unwrap_or_default()
+            };
+            if crate::exec::filter::passes(filter, &tag) {
+                series.points.retain(|time, _| !range.contains(*time));
+            }
+            !series.points.is_empty()
+        });
+    }
 }
 
 impl Source for MemoryStore {
@@ -338,7 +377,9 @@ impl Snapshot for View {
     }
 
     fn measurements(&self, database: &str, policy: &str) -> Vec<Arc<str>> {
-        self.policy(database, policy).map_or_else(Vec::new, |p| p.measurements.keys().cloned().collect())
+        let Some(policy) = self.policy(database, policy) else { return Vec::new() };
+        let shown = policy.measurements.iter().filter(|(_, m)| !m.series.is_empty());
+        shown.map(|(name, _)| Arc::clone(name)).collect()
     }
 
     fn table(&self, database: &str, policy: &str, measurement: &str) -> Option<Arc<dyn Table>> {

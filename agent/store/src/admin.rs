@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_catalog::{CatalogError, Database, DatabaseId, PolicyId, Ticket};
-use weir_model::admin::{Admin, AdminError, PolicyChange, PolicySpec};
+use weir_model::admin::{Admin, AdminError, Deletion, PolicyChange, PolicySpec};
 
 use crate::Store;
 use crate::background::Work;
@@ -29,6 +29,7 @@ pub(crate) fn end_policies(shared: &Shared, policies: &[PolicyId]) {
             if let Some(series) = version.policies.remove(policy) {
                 series.end();
             }
+            version.tombstones.forget_policy(*policy);
         }
         version.groups.retain(|group, _| state.group(*group).is_some());
     });
@@ -77,6 +78,17 @@ impl Admin for Store {
         }
         Ok(())
     }
+
+    fn delete(&self, database: &str, deletion: &Deletion) -> Result<(), AdminError> {
+        self.delete_points(database, deletion)
+    }
+
+    fn drop_measurement(&self, database: &str, name: &str) -> Result<(), AdminError> {
+        let found = find(&self.shared, database).map(|database| database.id);
+        let id = found.ok_or_else(|| AdminError::DatabaseNotFound(database.to_owned()))?;
+        self.end_measurement(id, name)?;
+        Ok(())
+    }
 }
 
 impl Store {
@@ -84,7 +96,7 @@ impl Store {
     ///
     /// # Errors
     /// [`CatalogError`]; nothing has changed then.
-    pub fn drop_measurement(&self, database: DatabaseId, name: &str) -> Result<(), CatalogError> {
+    pub(crate) fn end_measurement(&self, database: DatabaseId, name: &str) -> Result<(), CatalogError> {
         let _structure = self.shared.structure();
         let id = self.shared.catalog.visible().measurement(database, name).map(|m| m.id);
         if self.shared.catalog.drop_measurement(database, name)?

@@ -102,7 +102,10 @@ impl Background {
         if self.wants_flush(now) {
             // Its outcome is counted and tried again.
             let _ = self.flush();
-        } else if shared.arena_bytes() >= shared.options.seal_bytes || self.arenas_are_pressed() {
+        } else if shared.arena_bytes() >= shared.options.seal_bytes
+            || self.arenas_are_pressed()
+            || shared.has_many_arenas()
+        {
             let sealed = self.flusher.seal();
             self.note(&sealed);
         }

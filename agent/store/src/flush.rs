@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use roaring::RoaringBitmap;
 use weir_catalog::{
-    CatalogError, Edit, FileId, GroupId, PolicyId, SegmentInfo, SeriesFileInfo, SeriesFileKind, TombstoneId,
-    WalFloor, group_dir, segment_name, series_file_name,
+    CatalogError, Edit, GroupId, PolicyId, SegmentInfo, SeriesFileInfo, SeriesFileKind, WalFloor, group_dir,
+    segment_name, series_file_name,
 };
 use weir_model::TimeRange;
 use weir_segment::{Segment, SegmentError, SegmentFacts, SegmentWriter, Written};
@@ -23,9 +23,10 @@ use crate::memtable::Arena;
 use crate::merge::merge;
 use crate::metrics;
 use crate::recovery::to_floor;
-use crate::seal::{Scratch, by_group, seal_group};
+use crate::seal::{Scratch, by_group, live_blocks, seal_group};
 use crate::series_file;
 use crate::shared::{Filed, Shared};
+use crate::tombstones::{self, RunFilter, filter_for};
 use crate::version::{Home, PolicySeries, Run, Version};
 
 /// How long the look at lanes pauses while they finish a generation.
@@ -37,6 +38,9 @@ pub(crate) struct Flusher {
     scratch: Scratch,
     /// For each group the series that its series files define.
     filed: Filed,
+    /// For each group the series whose points were all deleted before they came to a run. Later batches rely on their definitions, so
+    /// these go to a series file all the same.
+    emptied: Filed,
     /// Files made by the flush under way.
     created: Vec<PathBuf>,
     /// Files that a failed manifest edit names: it may be on the disk after all, until another edit has succeeded.
@@ -54,17 +58,23 @@ pub(crate) struct SealedRun {
 struct GroupFiles {
     policy: PolicyId,
     group: GroupId,
-    segment: SegmentInfo,
+    /// `None` if all points are deleted.
+    segment: Option<(SegmentInfo, Arc<Segment>)>,
     series: Option<(SeriesFileInfo, RoaringBitmap)>,
-    span: TimeRange,
-    open: Arc<Segment>,
     /// The runs that went into it.
     inputs: Vec<Arc<Run>>,
 }
 
 impl Flusher {
     pub(crate) fn new(shared: Arc<Shared>, filed: Filed) -> Self {
-        Self { shared, scratch: Scratch::default(), filed, created: Vec::new(), doubtful: Vec::new() }
+        Self {
+            shared,
+            scratch: Scratch::default(),
+            filed,
+            emptied: Filed::new(),
+            created: Vec::new(),
+            doubtful: Vec::new(),
+        }
     }
 
     /// Begins a new generation, waits until no lane can add to older ones, and seals those.
@@ -78,25 +88,14 @@ impl Flusher {
         {
             return Ok(());
         }
-        let generation = self.rotate()?;
+        let _rotation = shared.rotation();
+        let generation = rotate(&shared)?;
         self.seal_below(generation)
     }
 
-    /// Empty arenas of the next generation are published first, then the counter is raised: whoever takes a seq of the new
-    /// generation finds its arena.
-    fn rotate(&self) -> Result<u32, FlushError> {
-        let shared = &self.shared;
-        let current = shared.seq.load(std::sync::atomic::Ordering::SeqCst) >> 32;
-        let next = u32::try_from(current + 1).map_err(|_| FlushError::Stopping)?;
-        let arenas: Vec<Arc<Arena>> = shared.lanes.iter().map(|l| shared.new_arena(l.lane, next)).collect();
-        shared.change_version(|version| version.arenas.extend(arenas));
-        shared.seq.fetch_max(u64::from(next) << 32, std::sync::atomic::Ordering::SeqCst);
-        for lane in &shared.lanes {
-            while !lane.is_past(next) {
-                std::thread::sleep(LANE_POLL);
-            }
-        }
-        Ok(next)
+    /// The definitions of these series must be written, though a run lacks points of them.
+    pub(crate) fn note_emptied(&mut self, group: GroupId, slots: impl IntoIterator<Item = u32>) {
+        self.emptied.entry(group).or_default().extend(slots);
     }
 
     /// Seals all arenas of generations below `generation`, to which nothing is added any more.
@@ -132,7 +131,11 @@ impl Flusher {
             return Ok(Vec::new());
         };
         let is_alive = |policy: PolicyId| version.policies.get(&policy).is_some_and(|p| !p.is_ended());
-        let groups = by_group(arenas, |block| is_alive(block.rows.policy));
+        let mut emptied: Vec<(GroupId, u32)> = Vec::new();
+        let blocks =
+            live_blocks(arenas, |block| is_alive(block.rows.policy), &version.tombstones, &mut emptied);
+        emptied.into_iter().for_each(|(group, slot)| self.note_emptied(group, [slot]));
+        let groups = by_group(&blocks);
         let state = self.shared.catalog.state();
         let mut runs = Vec::with_capacity(groups.len());
         for (group, blocks) in groups {
@@ -160,7 +163,7 @@ impl Flusher {
                 gen_lo,
                 gen_hi,
                 span: TimeRange::new(sealed.written.t_min, sealed.written.t_max),
-                tombstones_applied: TombstoneId::default(),
+                tombstones_applied: version.tombstones.last,
                 home: Home::Sealed,
                 slots: sealed.slots,
                 charge: Some(charge),
@@ -228,6 +231,9 @@ impl Flusher {
                 sealed.insert(group, inputs);
             }
         }
+        for &group in self.emptied.keys() {
+            sealed.entry(group).or_default();
+        }
         for (group, inputs) in sealed {
             if let Some(made) = self.write_group(group, inputs, &version)? {
                 files.push(made);
@@ -238,7 +244,7 @@ impl Flusher {
         for directory in &directories {
             shared.fs.sync_dir(directory)?;
         }
-        let bytes = files.iter().map(|f| f.segment.bytes).sum();
+        let bytes = files.iter().filter_map(|f| f.segment.as_ref()).map(|(segment, _)| segment.bytes).sum();
         self.register(files, generation)?;
         metrics::flushed(started.elapsed(), bytes);
         Ok(())
@@ -261,6 +267,24 @@ impl Flusher {
         let Some(series) = version.policies.get(&known.policy) else { return Ok(None) };
         let directory = self.directory(known.policy, group);
         shared.fs.create_dir_all(&directory)?;
+        let segment = match inputs.is_empty() {
+            true => None,
+            false => self.write_points(&directory, known, &inputs, series, version)?,
+        };
+        let series_file = self.write_series(&directory, group, &inputs, series)?;
+        Ok(Some(GroupFiles { policy: known.policy, group, segment, series: series_file, inputs }))
+    }
+
+    /// Writes the segment of one group; `None` if all points are deleted.
+    fn write_points(
+        &mut self,
+        directory: &Path,
+        group: &weir_catalog::Group,
+        inputs: &[Arc<Run>],
+        series: &PolicySeries,
+        version: &Version,
+    ) -> Result<Option<(SegmentInfo, Arc<Segment>)>, FlushError> {
+        let shared = Arc::clone(&self.shared);
         let file = shared.catalog.new_file_id()?;
         let path = directory.join(segment_name(file));
         self.created.push(path.clone());
@@ -268,15 +292,20 @@ impl Flusher {
         let gen_hi = inputs.iter().map(|r| r.gen_hi).max().unwrap_or(0);
         let facts = SegmentFacts {
             store_id: shared.catalog.store_id().0,
-            group_start: known.window.min,
+            group_start: group.window.min,
             gen_lo,
             gen_hi,
             level: 0,
         };
-        let written = self.write_segment(&path, facts, &inputs, series)?;
+        let filters = inputs.iter().map(|run| filter_for(version, group.policy, group.id, run)).collect();
+        let written = self.write_segment(&path, facts, inputs, filters, series)?;
+        if written.points == 0 {
+            self.remove_files(&[path]);
+            return Ok(None);
+        }
         let segment = SegmentInfo {
             file,
-            group,
+            group: group.id,
             gen_lo,
             gen_hi,
             level: 0,
@@ -284,14 +313,12 @@ impl Flusher {
             points: written.points,
             t_min: written.t_min,
             t_max: written.t_max,
-            tombstones_applied: TombstoneId::default(),
+            tombstones_applied: version.tombstones.last,
             quarantined: false,
             origin: None,
         };
         let open = Arc::new(Segment::open(Arc::new(FileSource::open(shared.fs.as_ref(), &path)?))?);
-        let series_file = self.write_series(&directory, group, &inputs, series)?;
-        let span = TimeRange::new(written.t_min, written.t_max);
-        Ok(Some(GroupFiles { policy: known.policy, group, segment, series: series_file, span, open, inputs }))
+        Ok(Some((segment, open)))
     }
 
     fn write_segment(
@@ -299,11 +326,13 @@ impl Flusher {
         path: &Path,
         facts: SegmentFacts,
         inputs: &[Arc<Run>],
+        filters: Vec<RunFilter>,
         series: &PolicySeries,
     ) -> Result<Written, FlushError> {
         let mut out = FileOut::create(self.shared.fs.as_ref(), path)?;
         if let [run] = inputs
             && let Some(bytes) = &run.bytes
+            && filters.iter().all(RunFilter::is_empty)
         {
             // Nothing to join: the sealed bytes are a segment already.
             out.write_all(bytes).map_err(|source| SegmentError::Io { op: "write", offset: 0, source })?;
@@ -334,6 +363,9 @@ impl Flusher {
     ) -> Result<Option<(SeriesFileInfo, RoaringBitmap)>, FlushError> {
         let mut slots = RoaringBitmap::new();
         inputs.iter().for_each(|run| slots |= &run.slots);
+        if let Some(emptied) = self.emptied.get(&group) {
+            slots |= emptied;
+        }
         if let Some(known) = self.filed.get(&group) {
             slots -= known;
         }
@@ -359,7 +391,7 @@ impl Flusher {
         let (alive, gone): (Vec<_>, Vec<_>) = files.into_iter().partition(|f| state.group(f.group).is_some());
         let mut edits = Vec::new();
         for made in &alive {
-            edits.push(Edit::AddSegment(made.segment.clone()));
+            edits.extend(made.segment.iter().map(|(segment, _)| Edit::AddSegment(segment.clone())));
             edits.extend(made.series.iter().map(|(info, _)| Edit::AddSeriesFile(info.clone())));
         }
         let (mut floors, mut former) = (Vec::new(), Vec::new());
@@ -394,11 +426,15 @@ impl Flusher {
             version.groups.retain(|group, _| state.group(*group).is_some());
         });
         for made in alive {
+            self.emptied.remove(&made.group);
             if let Some((info, slots)) = made.series {
                 *self.filed.entry(info.group).or_default() |= slots;
             }
         }
         drop(structure);
+        if let Err(e) = tombstones::forget(&shared) {
+            tracing::warn!(error = %e, "deletes that are done with stay in the manifest");
+        }
         for made in gone {
             self.remove_group_files(&made);
         }
@@ -440,7 +476,29 @@ impl Flusher {
     pub(crate) fn forget_groups(&mut self) {
         let state = self.shared.catalog.state();
         self.filed.retain(|group, _| state.group(*group).is_some());
+        self.emptied.retain(|group, _| state.group(*group).is_some());
     }
+}
+
+/// Begins a new generation and waits until no lane can add to older ones; its number. The caller holds the rotation lock.
+///
+/// Empty arenas of the next generation are published first, then the counter is raised: whoever takes a seq of the new
+/// generation finds its arena.
+///
+/// # Errors
+/// [`FlushError::Stopping`] when there is no further generation.
+pub(crate) fn rotate(shared: &Shared) -> Result<u32, FlushError> {
+    let current = shared.seq.load(std::sync::atomic::Ordering::SeqCst) >> 32;
+    let next = u32::try_from(current + 1).map_err(|_| FlushError::Stopping)?;
+    let arenas: Vec<Arc<Arena>> = shared.lanes.iter().map(|l| shared.new_arena(l.lane, next)).collect();
+    shared.change_version(|version| version.arenas.extend(arenas));
+    shared.seq.fetch_max(u64::from(next) << 32, std::sync::atomic::Ordering::SeqCst);
+    for lane in &shared.lanes {
+        while !lane.is_past(next) {
+            std::thread::sleep(LANE_POLL);
+        }
+    }
+    Ok(next)
 }
 
 /// Appends a run behind those a group has.
@@ -452,21 +510,23 @@ pub(crate) fn add_run(version: &mut Version, group: GroupId, run: Arc<Run>) {
 /// Puts a file in the place of the sealed runs that went into it.
 fn replace_runs(version: &mut Version, made: &GroupFiles) {
     let Some(runs) = version.groups.get_mut(&made.group) else { return };
-    let file = Arc::new(Run {
-        segment: Arc::clone(&made.open),
-        points: made.segment.points,
-        bytes: None,
-        gen_lo: made.segment.gen_lo,
-        gen_hi: made.segment.gen_hi,
-        span: made.span,
-        tombstones_applied: made.segment.tombstones_applied,
-        home: Home::File(FileId(made.segment.file.0)),
-        slots: RoaringBitmap::new(),
-        charge: None,
+    let file = made.segment.as_ref().map(|(segment, open)| {
+        Arc::new(Run {
+            segment: Arc::clone(open),
+            points: segment.points,
+            bytes: None,
+            gen_lo: segment.gen_lo,
+            gen_hi: segment.gen_hi,
+            span: TimeRange::new(segment.t_min, segment.t_max),
+            tombstones_applied: segment.tombstones_applied,
+            home: Home::File(segment.file),
+            slots: RoaringBitmap::new(),
+            charge: None,
+        })
     });
     let is_input = |run: &Arc<Run>| made.inputs.iter().any(|input| Arc::ptr_eq(input, run));
     let mut next: Vec<Arc<Run>> = Vec::with_capacity(runs.len());
-    let mut file = Some(file);
+    let mut file = file;
     for run in runs.iter() {
         if is_input(run) {
             next.extend(file.take());

@@ -1,9 +1,9 @@
 //! The store: lanes, memtables, flush, manifest, recovery, snapshots.
 //!
-//! **In.** A [`Writer`] (one per connection) builds a batch ([`builder`]) and takes it to a lane ([`lane`]): one thread with one log,
+//! **In.** A [`Writer`] (one per connection) builds a batch (`builder`) and takes it to a lane (`lane`): one thread with one log,
 //! which writes and syncs what is queued together, publishes it in its arena ([`memtable`]) and answers. **Down.** The background
-//! thread seals arenas into sorted runs in RAM ([`seal`]) and flushes runs to segment files ([`flush`], [`merge`]). **Out.** A [`View`](version::View) lists the runs and
-//! arenas of a moment; the read path works on nothing else. **Back.** After a crash, [`recovery`] brings manifest, series files and
+//! thread seals arenas into sorted runs in RAM (`seal`) and flushes runs to segment files (`flush`, `merge`). **Out.** A [`View`](version::View) lists the runs and
+//! arenas of a moment; the read path works on nothing else. **Back.** After a crash, `recovery` brings manifest, series files and
 //! logs together again.
 //!
 //! No async runtime, no line protocol and no query language here; files behind [`weir_fs::Fs`], time behind [`weir_model::Clock`].

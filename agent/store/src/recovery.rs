@@ -20,6 +20,7 @@ use weir_model::TimeRange;
 use weir_segment::Segment;
 use weir_wal::{Damage, Floor, LaneSlots, Log, LoggedGroup, Points, Record, WalError};
 
+use crate::delete::{load_tombstones, show_series_of};
 use crate::error::OpenError;
 use crate::file_out::FileSource;
 use crate::flush::{Flusher, add_run};
@@ -27,6 +28,7 @@ use crate::lane::describe;
 use crate::memtable::{Arena, Column, NO_SCALE, Rows};
 use crate::metrics;
 use crate::shared::{Filed, Shared};
+use crate::tombstones::{is_deleted, record_of};
 use crate::version::{Home, PolicySeries, Run};
 
 /// Bytes of lost points that are written down.
@@ -58,6 +60,7 @@ pub(crate) fn recover(shared: &Arc<Shared>) -> Result<Recovered, OpenError> {
     report_damage(shared, &log)?;
     open_slots(shared, &log, &state)?;
     load_definitions(shared, &state, &log)?;
+    load_tombstones(shared, &state);
 
     let newest = log.seq_max().unwrap_or(0) >> 32;
     let mut replay = Replay::new(shared, Arc::clone(&state), Flusher::new(Arc::clone(shared), filed));
@@ -109,11 +112,20 @@ fn load_groups(shared: &Arc<Shared>, state: &CatalogState) -> Filed {
                 shared.health.problem(format!("{}: {}", path.display(), describe(&e)));
             }
         }
-        series.presence_or_make(group.id).add_all(&slots);
+        let is_marked = state.records().contains_key(&record_of(group.id));
+        if !is_marked {
+            series.presence_or_make(group.id).add_all(&slots);
+        }
         filed.insert(group.id, slots);
         for info in group.segments.iter().filter(|info| !info.quarantined) {
             match open_segment(shared, &directory, info) {
-                Ok(run) => runs.push((group.id, Arc::new(run))),
+                Ok(run) => {
+                    if is_marked && let Err(e) = show_series_of(&run, series, group.id) {
+                        let path = directory.join(segment_name(info.file));
+                        shared.health.problem(format!("{}: {}", path.display(), describe(&e)));
+                    }
+                    runs.push((group.id, Arc::new(run)));
+                }
                 Err(what) => {
                     let path = directory.join(segment_name(info.file));
                     shared.health.problem(format!("{}: {what}; it is set aside", path.display()));
@@ -323,7 +335,8 @@ impl Replay {
         if !known || self.state.measurement_by_id(MeasurementId(points.measurement)).is_none() {
             return Ok(());
         }
-        let rows = self.rows_of(group, series, points);
+        let mut rows = self.rows_of(group, series, points);
+        self.leave_out_deleted(&mut rows, generation);
         if rows.is_empty() {
             return Ok(());
         }
@@ -332,7 +345,6 @@ impl Replay {
         for &slot in &rows.slots {
             presence.add(slot);
         }
-        let mut rows = rows;
         loop {
             let shared = &self.shared;
             let arena = self.arena.get_or_insert_with(|| shared.new_arena(0, generation));
@@ -349,6 +361,20 @@ impl Replay {
             arena.publish();
         }
         Ok(())
+    }
+
+    /// Takes out what was deleted after it was logged.
+    fn leave_out_deleted(&mut self, rows: &mut Rows, generation: u32) {
+        let version = self.shared.version.load();
+        let pending = version.tombstones.of(rows.policy, rows.measurement);
+        if pending.is_empty() {
+            return;
+        }
+        let group = rows.group;
+        let slots = rows.slots.clone();
+        if rows.take_out(|slot, time| is_deleted(pending, group, slot, time, generation.into())) {
+            self.flusher.note_emptied(group, slots);
+        }
     }
 
     /// Slots for ids; rows of unknown series are written down and left out, fields that are gone are left out.

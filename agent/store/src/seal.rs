@@ -14,6 +14,7 @@ use weir_segment::{SegmentError, SegmentFacts, SegmentWriter, Written};
 
 use crate::memtable::{Arena, Block};
 use crate::stripe::{Stripe, points_max};
+use crate::tombstones::{Tombstones, is_deleted};
 use crate::version::PolicySeries;
 
 /// A row: index of its block, row in the block.
@@ -32,16 +33,45 @@ pub(crate) struct Sealed {
 /// Blocks of one shard group by measurement, each list in the order of arrival.
 pub(crate) type GroupBlocks<'a> = BTreeMap<MeasurementId, Vec<&'a Block>>;
 
-/// Sorts the blocks of arenas by shard group and measurement. `keep` says whether a block still belongs to something.
-pub(crate) fn by_group<'a>(
-    arenas: &'a [Arc<Arena>],
+/// The published blocks of some arenas that `keep` wants, without deleted points. Series that lose points are added to `emptied`.
+pub(crate) fn live_blocks(
+    arenas: &[Arc<Arena>],
     keep: impl Fn(&Block) -> bool,
-) -> BTreeMap<GroupId, GroupBlocks<'a>> {
-    let mut blocks: Vec<&Block> =
-        arenas.iter().flat_map(|a| a.blocks(a.published())).map(AsRef::as_ref).filter(|b| keep(b)).collect();
+    tombstones: &Tombstones,
+    emptied: &mut Vec<(GroupId, u32)>,
+) -> Vec<Arc<Block>> {
+    let blocks = arenas.iter().flat_map(|a| a.blocks(a.published())).filter(|b| keep(b));
+    blocks.map(|block| without_deleted(block, tombstones, emptied)).collect()
+}
+
+fn without_deleted(
+    block: &Arc<Block>,
+    tombstones: &Tombstones,
+    emptied: &mut Vec<(GroupId, u32)>,
+) -> Arc<Block> {
+    let (rows, generation) = (&block.rows, block.seq >> 32);
+    let pending = tombstones.of(rows.policy, rows.measurement);
+    if !pending.iter().any(|p| generation <= p.generation && p.is_in(rows.group)) {
+        return Arc::clone(block);
+    }
+    let is_gone = |slot: u32, time: i64| is_deleted(pending, rows.group, slot, time, generation);
+    let places = || rows.slots.iter().zip(&rows.times);
+    if !places().any(|(&slot, &time)| is_gone(slot, time)) {
+        return Arc::clone(block);
+    }
+    emptied
+        .extend(places().filter(|(slot, time)| is_gone(**slot, **time)).map(|(&slot, _)| (rows.group, slot)));
+    let mut left = rows.clone();
+    left.take_out(is_gone);
+    Arc::new(block.with_rows(left))
+}
+
+/// Sorts blocks by shard group and measurement, each list in the order of arrival.
+pub(crate) fn by_group(blocks: &[Arc<Block>]) -> BTreeMap<GroupId, GroupBlocks<'_>> {
+    let mut blocks: Vec<&Block> = blocks.iter().map(AsRef::as_ref).collect();
     // Seqs are unique across lanes; blocks of one seq come from one lane, in order of rows.
     blocks.sort_by_key(|b| (b.seq, b.first_row));
-    let mut groups: BTreeMap<GroupId, GroupBlocks<'a>> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupId, GroupBlocks<'_>> = BTreeMap::new();
     for block in blocks {
         groups.entry(block.rows.group).or_default().entry(block.rows.measurement).or_default().push(block);
     }

@@ -185,6 +185,12 @@ impl Shared {
         self.version.load().arenas.iter().map(|a| a.bytes()).sum()
     }
 
+    /// Whether so many generations wait to be sealed that reads suffer.
+    pub(crate) fn has_many_arenas(&self) -> bool {
+        const GENERATIONS_MAX: usize = 8;
+        self.version.load().arenas.len() > GENERATIONS_MAX * self.lanes.len()
+    }
+
     /// Bytes of log that a restart would have to read.
     pub(crate) fn wal_bytes(&self) -> u64 {
         self.lanes.iter().map(LaneQueue::live_bytes).sum()

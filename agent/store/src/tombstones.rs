@@ -192,9 +192,9 @@ fn applying<'a>(
     run: &Run,
 ) -> impl Iterator<Item = &'a Arc<Pending>> {
     let (applied, gen_hi, span) = (run.tombstones_applied, run.gen_hi, run.span);
-    pending.iter().filter(move |p| {
-        p.id > applied && gen_hi <= p.generation && p.range.overlaps(span) && p.is_in(group)
-    })
+    pending
+        .iter()
+        .filter(move |p| p.id > applied && gen_hi <= p.generation && p.range.overlaps(span) && p.is_in(group))
 }
 
 impl RunFilter {
@@ -276,7 +276,7 @@ pub(crate) fn record_of(group: GroupId) -> Arc<str> {
 ///
 /// # Errors
 /// [`CatalogError`]; nothing has changed then.
-pub fn forget(shared: &Shared) -> Result<(), CatalogError> {
+pub(crate) fn forget(shared: &Shared) -> Result<(), CatalogError> {
     let state = shared.catalog.state();
     let is_marked = |key: &Arc<str>| key.starts_with(RECORD_PREFIX);
     if state.tombstones().is_empty() && !state.records().keys().any(is_marked) {
@@ -320,9 +320,8 @@ fn is_needed(tombstone: &Tombstone, state: &CatalogState, version: &Version) -> 
         TombstoneTarget::Series(groups) => (None, groups.iter().map(|(group, _)| *group).collect()),
     };
     groups.iter().any(|group| {
-        let not_applied = |gen_lo: u64, applied: TombstoneId| {
-            gen_lo <= tombstone.generation && applied < tombstone.id
-        };
+        let not_applied =
+            |gen_lo: u64, applied: TombstoneId| gen_lo <= tombstone.generation && applied < tombstone.id;
         let in_runs = version.runs(*group).iter().any(|run| {
             not_applied(run.gen_lo, run.tombstones_applied)
                 && run.span.overlaps(tombstone.range)

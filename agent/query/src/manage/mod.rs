@@ -1,4 +1,6 @@
-//! Statements that change databases and retention policies.
+//! Statements that change databases and retention policies, and that delete points.
+
+mod delete;
 
 use weir_influxql::ast::{
     AlterRetentionPolicy, CreateDatabase, CreateRetentionPolicy, DropDatabase, DropRetentionPolicy,
@@ -7,6 +9,8 @@ use weir_model::admin::{PolicyChange, PolicySpec};
 
 use crate::error::Result;
 use crate::statement::Session;
+
+pub(crate) use delete::{delete, drop_measurement, drop_series, drop_shard};
 
 /// CREATE DATABASE.
 pub(crate) fn create_database(s: CreateDatabase, session: &Session<'_>) -> Result<()> {

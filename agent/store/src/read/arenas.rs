@@ -42,7 +42,7 @@ pub(super) struct ArenaReader {
 }
 
 impl ArenaReader {
-    /// Gathers the rows of a series in `range` whose group `is_live`.
+    /// Gathers the rows of a series in `range` that are live, by block and time.
     ///
     /// # Errors
     /// [`ReadError::Cancelled`], [`ReadError::Memory`].
@@ -51,7 +51,7 @@ impl ArenaReader {
         arenas: &[ArenaView],
         slot: u32,
         range: TimeRange,
-        is_live: impl Fn(u32) -> bool,
+        is_live: impl Fn(&Block, i64) -> bool,
         context: &ReadContext,
     ) -> Result<(), ReadError> {
         self.rows.clear();
@@ -63,7 +63,7 @@ impl ArenaReader {
                     context.check()?;
                 }
                 let Some(&time) = block.rows.times.get(at) else { continue };
-                if range.contains(time) && is_live(block.rows.group.0) {
+                if range.contains(time) && is_live(block, time) {
                     let row = block.first_row + at as u32;
                     self.rows.push(RowRef { time, seq: block.seq, row, arena: a as u32 });
                 }
@@ -80,18 +80,17 @@ impl ArenaReader {
         Ok(())
     }
 
-    /// Whether a series has a row in `range` whose group `is_live`.
+    /// Whether a series has a row in `range` that is live, by block and time.
     pub(super) fn has_row(
         arenas: &[ArenaView],
         slot: u32,
         range: TimeRange,
-        is_live: impl Fn(u32) -> bool,
+        is_live: impl Fn(&Block, i64) -> bool,
     ) -> bool {
         arenas.iter().any(|arena| {
             let mut chain = arena.arena.chain(&arena.heads, slot, arena.published);
             chain.any(|(block, at)| {
-                block.rows.times.get(at).is_some_and(|&time| range.contains(time))
-                    && is_live(block.rows.group.0)
+                block.rows.times.get(at).is_some_and(|&time| range.contains(time) && is_live(block, time))
             })
         })
     }

@@ -11,6 +11,7 @@
 
 mod arenas;
 mod join;
+mod left;
 mod pieces;
 mod rows;
 mod runs;
@@ -21,4 +22,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use left::with_points;
 pub use snapshot::snapshot;

@@ -10,6 +10,7 @@ use weir_segment::{Directory, Segment, SegmentError, StripeCursor, append_rows};
 
 use super::pieces::{Pieces, Place};
 use super::rows::Rows;
+use crate::tombstones::{RunFilter, take_out};
 use crate::version::{Home, Run};
 
 /// Bytes of one decoded block of one column.
@@ -18,7 +19,12 @@ const BLOCK_BYTES: u64 = 8 * weir_segment::BLOCK_POINTS_MAX as u64;
 /// Reads one measurement of one run.
 pub(super) struct RunReader {
     run: Arc<Run>,
+    measurement: u32,
     stripes: Range<usize>,
+    /// What is deleted of the run.
+    filter: RunFilter,
+    /// The times deleted of the series whose pieces were added last.
+    deleted: Vec<TimeRange>,
     /// Ids of the asked fields in this group; 0, which is no id, where the group lacks it.
     fields: Vec<u32>,
     directory: Option<(usize, Arc<Directory>)>,
@@ -56,10 +62,13 @@ impl<'a> Wanted<'a> {
 
 impl RunReader {
     /// `None` if the run has no point of the measurement.
-    pub(super) fn new(run: &Arc<Run>, measurement: u32, fields: Vec<u32>) -> Option<Self> {
+    pub(super) fn new(run: &Arc<Run>, measurement: u32, fields: Vec<u32>, filter: RunFilter) -> Option<Self> {
         let stripes = run.segment.measurement(measurement)?.stripes.clone();
         Some(Self {
             run: Arc::clone(run),
+            measurement,
+            filter,
+            deleted: Vec::new(),
             last: (stripes.start, usize::MAX),
             stripes,
             fields,
@@ -80,11 +89,24 @@ impl RunReader {
         source: usize,
         pieces: &mut Pieces,
     ) -> Result<(), ReadError> {
+        if !self.filter.is_empty() {
+            self.deleted.clear();
+            self.deleted.extend_from_slice(self.filter.deleted(self.measurement, wanted.slot));
+            let asked = range.intersect(self.run.span);
+            if self.deleted.iter().any(|deleted| deleted.covers(asked)) {
+                return Ok(());
+            }
+        }
         let Some((mut stripe, mut series)) = self.find(wanted)? else { return Ok(()) };
         loop {
             self.last = (stripe, series);
             let directory = self.directory(stripe)?;
-            for piece in directory.pieces(series).filter(|piece| piece.span.overlaps(range)) {
+            for mut piece in directory.pieces(series).filter(|piece| piece.span.overlaps(range)) {
+                if self.deleted.iter().any(|deleted| deleted.covers(piece.span)) {
+                    continue;
+                }
+                // The statistics are no longer those of the piece.
+                piece.alone &= !self.deleted.iter().any(|deleted| deleted.overlaps(piece.span));
                 pieces.add(source, piece.span, Place::Run(stripe, piece));
             }
             let is_last = series + 1 == directory.series().len();
@@ -110,7 +132,9 @@ impl RunReader {
         self.move_to(stripe, context)?;
         let Some((_, cursor)) = &mut self.cursor else { return Ok(()) };
         let decoded = decode(cursor, &self.fields, piece, range, out);
-        decoded.map_err(|error| damaged(&self.run, &error))
+        decoded.map_err(|error| damaged(&self.run, &error))?;
+        take_out(&self.deleted, &mut out.times, &mut out.columns);
+        Ok(())
     }
 
     /// Whether a piece has a point in `range`.
@@ -131,7 +155,9 @@ impl RunReader {
         let Some((_, cursor)) = &mut self.cursor else { return Ok(false) };
         let times = cursor.times(piece.block).map_err(|error| damaged(&self.run, &error))?;
         let times = times.get(piece.rows.clone()).unwrap_or_default();
-        Ok(times.get(times.partition_point(|&time| time < range.min)).is_some_and(|&time| time <= range.max))
+        let from = times.partition_point(|&time| time < range.min);
+        let inside = times.iter().skip(from).take_while(|&&time| time <= range.max);
+        Ok(inside.into_iter().any(|&time| !self.deleted.iter().any(|deleted| deleted.contains(time))))
     }
 
     /// Statistics of a piece that is alone in its unit; `None` if no asked field has a value in it.

@@ -14,6 +14,9 @@ use super::pieces::{Cluster, Piece, Pieces, Place};
 use super::rows::Rows;
 use super::runs::{RunReader, Wanted};
 use super::table::{GroupField, TableData};
+use crate::memtable::Block;
+use crate::tombstones::{Pending, RunFilter, is_deleted};
+use crate::version::Run;
 
 /// Most points of a chunk.
 const CHUNK_POINTS_MAX: usize = 1_024;
@@ -27,6 +30,8 @@ pub(super) struct StoreScan {
     groups: Vec<GroupReader>,
     /// Their ids.
     live: HashSet<u32>,
+    /// The deletes that touch the arenas.
+    pending: Vec<Arc<Pending>>,
     arenas: ArenaReader,
     /// Index of the series at hand; `None` before the first.
     series: Option<usize>,
@@ -72,15 +77,26 @@ impl StoreScan {
             let fields = data.fields_of(id, &request.fields);
             let ids: Vec<u32> = fields.iter().map(|field| field.map_or(0, |field| field.id)).collect();
             let runs = data.view.version.runs(id).iter().filter(|run| run.span.overlaps(range));
-            let runs = runs.filter_map(|run| RunReader::new(run, data.measurement.0, ids.clone())).collect();
+            let measurement = data.measurement.0;
+            let reader = |run: &Arc<Run>| {
+                let filter =
+                    RunFilter::of_measurement(&data.view.version, data.policy.id, id, measurement, run);
+                RunReader::new(run, measurement, ids.clone(), filter)
+            };
+            let runs = runs.filter_map(reader).collect();
             groups.push(GroupReader { range, fields, presence, runs });
             live.insert(id.0);
         }
         if request.descending {
             groups.reverse();
         }
+        let oldest = data.arenas.iter().map(|arena| u64::from(arena.arena.generation)).min();
+        let pending = data.view.version.tombstones.of(data.policy.id, data.measurement).iter();
+        let pending =
+            pending.filter(|p| oldest.is_some_and(|oldest| oldest <= p.generation)).cloned().collect();
         Ok(Self {
             data,
+            pending,
             request,
             groups,
             live,
@@ -125,9 +141,8 @@ impl StoreScan {
     /// # Errors
     /// [`ReadError::Damaged`].
     pub(super) fn has_point(&mut self, series: SeriesNo) -> Result<bool, ReadError> {
-        let live = &self.live;
-        if ArenaReader::has_row(&self.data.arenas, series, self.request.range, |group| live.contains(&group))
-        {
+        let is_live = is_live(&self.live, &self.pending, series);
+        if ArenaReader::has_row(&self.data.arenas, series, self.request.range, is_live) {
             return Ok(true);
         }
         let Some(mut wanted) = Wanted::new(&self.data.series.index, series) else { return Ok(false) };
@@ -156,9 +171,8 @@ impl StoreScan {
         let Some(&slot) = self.request.series.get(next) else { return Ok(false) };
         self.series = Some(next);
         self.group = 0;
-        let live = &self.live;
         let context = &self.request.context;
-        let is_live = |group| live.contains(&group);
+        let is_live = is_live(&self.live, &self.pending, slot);
         self.arenas.gather(&self.data.arenas, slot, self.request.range, is_live, context)?;
         Ok(true)
     }
@@ -365,6 +379,18 @@ impl Drop for StoreScan {
     fn drop(&mut self) {
         let runs = self.groups.iter().flat_map(|group| &group.runs).map(|run| run.charged);
         self.request.context.release(runs.sum::<u64>() + self.arenas.charged + self.charged);
+    }
+}
+
+/// Tells which rows of a series in arenas are to be read.
+fn is_live<'a>(
+    live: &'a HashSet<u32>,
+    pending: &'a [Arc<Pending>],
+    slot: SeriesNo,
+) -> impl Fn(&Block, i64) -> bool + 'a {
+    move |block, time| {
+        let group = block.rows.group;
+        live.contains(&group.0) && !is_deleted(pending, group, slot, time, block.seq >> 32)
     }
 }
 

@@ -60,7 +60,7 @@ impl TableData {
     }
 }
 
-impl StoreTable {
+impl TableData {
     pub(super) fn new(
         view: Arc<View>,
         policy: Arc<Policy>,
@@ -77,7 +77,19 @@ impl StoreTable {
                 Some(ArenaView { arena: Arc::clone(arena), heads, published: *published })
             })
             .collect();
-        Self { data: Arc::new(TableData { view, policy, series, measurement, index, arenas }) }
+        Self { view, policy, series, measurement, index, arenas }
+    }
+}
+
+impl StoreTable {
+    pub(super) fn new(
+        view: Arc<View>,
+        policy: Arc<Policy>,
+        series: Arc<PolicySeries>,
+        measurement: MeasurementId,
+        index: Arc<Measurement>,
+    ) -> Self {
+        Self { data: Arc::new(TableData::new(view, policy, series, measurement, index)) }
     }
 }
 
