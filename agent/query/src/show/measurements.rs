@@ -20,6 +20,12 @@ pub(crate) fn measurements(s: &ShowMeasurements, session: &Session<'_>) -> Resul
     if s.condition.as_ref().is_some_and(|c| any_expr(c, is_time)) {
         return refuse("SHOW MEASUREMENTS doesn't support time in WHERE clause");
     }
+    // A database that does not exist has no measurements.
+    if let Some(name) = s.database.as_deref().or(session.context.database.as_deref())
+        && snapshot.policies(name).is_none()
+    {
+        return Ok(());
+    }
     let sources: Vec<Source> = s.with.clone().map(Source::Measurement).into_iter().collect();
     let all = tables(s.database.as_deref(), &sources, &*snapshot, session)?;
     let names: Vec<Arc<str>> = match &s.condition {
