@@ -69,23 +69,20 @@ impl Writer {
     /// [`WriteError`]; no batch is open then.
     pub async fn begin(&mut self, target: &Target) -> Result<(), WriteError> {
         self.check_writable()?;
-        let now_at = self.shared.catalog.visible().invalidations();
+        let invalidations = self.shared.catalog.visible().invalidations();
+        let destination = self.destination(target).await?;
+        let charge = self.reserve().await?;
+        // Nothing is forgotten before it is certain that this batch begins: the driver compares with the last one that did.
         if self.target.as_ref() != Some(target) {
             self.builder.forget_templates();
-            self.target = None;
-        } else if now_at != self.invalidations {
+            self.target = Some(target.clone());
+        } else if invalidations != self.invalidations || !self.builder.is_for(&destination.series) {
             self.builder.forget_ids();
         }
-        self.invalidations = now_at;
-        let destination = self.destination(target).await?;
-        if !self.builder.is_for(&destination.series) {
-            self.builder.forget_ids();
-        }
-        let charge = self.reserve().await?;
+        self.invalidations = invalidations;
         if !std::mem::take(&mut self.is_cut) {
             self.builder.renew_budget();
         }
-        self.target = Some(target.clone());
         self.builder.begin(destination, charge);
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! Reading: what the query engine is shown of a [`View`].
+//! Reading: what the query engine is shown of a [`View`](crate::version::View).
 //!
-//! A [`View`] names the runs (sealed points, sorted, in RAM or in files) and the arenas (newest points, chained per series) of
+//! A [`View`](crate::version::View) names the runs (sealed points, sorted, in RAM or in files) and the arenas (newest points, chained per series) of
 //! one moment. From these, `table` answers which series and fields there are, and `scan` gives their points: per
 //! series and shard group it lays the pieces of all sources on the time axis (`pieces`), passes on those that nothing else
 //! touches as they are, or as their statistics, and joins the others row by row (`join`). `runs` and `arenas` know how to find

@@ -376,3 +376,29 @@ fn series_and_tag_limits_refuse_the_line_alone() {
     assert!(matches!(outcomes[0], Err(Refusal::FieldLimit { limit: 2, .. })), "{outcomes:?}");
     assert_eq!(contents(&store, "db").len(), 2);
 }
+
+#[test]
+fn a_begin_that_fails_forgets_nothing() {
+    let fs = SimFs::new();
+    let store = open(&fs);
+    let mut writer = store.writer();
+    let here = target("db");
+    block_on(writer.begin(&here)).unwrap();
+    let sink = writer.sink();
+    sink.define(b"m", "m", &[]).unwrap();
+    let (x, y) = (sink.slot("x"), sink.slot("y"));
+    sink.integer(x, 1);
+    sink.end(NOW).unwrap();
+    block_on(writer.commit()).unwrap();
+    let absent = Target { create_database: false, ..target("elsewhere") };
+    assert!(block_on(writer.begin(&absent)).is_err());
+    block_on(writer.begin(&here)).unwrap();
+    let sink = writer.sink();
+    assert!(sink.key(b"m").is_some());
+    sink.integer(y, 2);
+    sink.end(NOW).unwrap();
+    block_on(writer.commit()).unwrap();
+    let mut model = Contents::new();
+    apply(&mut model, &[point("m", NOW, &[("x", Value::I(1)), ("y", Value::I(2))])]);
+    assert_eq!(contents(&store, "db"), model);
+}
