@@ -217,7 +217,9 @@ fn run_all(query: Query, session: &Session<'_>) {
 }
 
 fn run_one(statement: Statement, session: &Session<'_>) -> Result<()> {
-    if session.context.read_only && !statement.is_read_only() {
+    // 1.x has no such remark on these two.
+    let unremarked = matches!(statement, Statement::Delete(_) | Statement::KillQuery(_));
+    if session.context.read_only && !statement.is_read_only() && !unremarked {
         warn_read_only(&statement, session);
     }
     session.check()?;

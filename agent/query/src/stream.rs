@@ -1,6 +1,6 @@
 //! The queue between a query's thread and whoever writes its answer.
 //!
-//! The query thread waits when more than [`QUEUE_BYTES`] are under way. The reader either blocks ([`ResultStream::recv`]) or
+//! The query thread waits when more than 512 KiB are under way. The reader either blocks ([`ResultStream::recv`]) or
 //! polls from a task ([`ResultStream::poll_recv`], which needs no particular runtime). Dropping the stream cancels the query.
 
 use std::cell::RefCell;

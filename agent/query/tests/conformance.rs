@@ -30,6 +30,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("casts", 32),
     ("combos", 46),
     ("dashboards", 32),
+    ("delete_drop", 74),
     ("databases", 30),
     ("empty_results", 33),
     ("epoch", 32),
@@ -42,7 +43,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("into", 38),
     ("large", 17),
     ("math_functions", 46),
-    ("multi_statement", 12),
+    ("multi_statement", 13),
     ("order_limit", 47),
     ("overwrite", 38),
     ("parse_errors", 84),
@@ -74,7 +75,6 @@ const ELSEWHERE: &[&str] = &[
     "write_precision",
     "write_values",
     "continuous_queries",
-    "delete_drop",
 ];
 
 struct Outcome {
