@@ -73,7 +73,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
             select_series_max: limits.max_select_series.unwrap_or(0),
             select_buckets_max: limits.max_select_buckets.unwrap_or(0),
         },
-    );
+    )
+    .with_writer(Arc::new(adapter::IntoWriter::new(&store)));
     let daemon = Daemon {
         args: args.clone(),
         program: Arc::new(Status {
@@ -294,5 +295,14 @@ impl Program for Status {
 
     fn metrics(&self) -> String {
         telemetry::render(&self.prometheus, &self.store)
+    }
+
+    fn compact(&self) -> Option<Pin<Box<dyn Future<Output = Result<(), String>> + Send>>> {
+        const DEADLINE: Duration = Duration::from_secs(30 * 60);
+        let store = self.store.clone();
+        Some(Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || store.compact(DEADLINE)).await;
+            done.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        }))
     }
 }
