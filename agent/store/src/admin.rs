@@ -89,6 +89,10 @@ impl Admin for Store {
         self.end_measurement(id, name)?;
         Ok(())
     }
+
+    fn drop_shard(&self, id: u64) -> Result<(), AdminError> {
+        self.drop_shard_group(id)
+    }
 }
 
 impl Store {

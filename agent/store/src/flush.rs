@@ -2,7 +2,7 @@
 //!
 //! Only the background thread works here. Whatever fails leaves the points where they were: in the log, and in arenas or sealed runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use weir_model::TimeRange;
 use weir_segment::{Segment, SegmentError, SegmentFacts, SegmentWriter, Written};
 use weir_wal::LaneSlots;
 
+use crate::drop_group::carry;
 use crate::error::FlushError;
 use crate::file_out::{FileOut, FileSource};
 use crate::memtable::Arena;
@@ -41,6 +42,8 @@ pub(crate) struct Flusher {
     /// For each group the series whose points were all deleted before they came to a run. Later batches rely on their definitions, so
     /// these go to a series file all the same.
     emptied: Filed,
+    /// By policy the series whose points were sealed after their group had been dropped.
+    homeless: HashMap<PolicyId, RoaringBitmap>,
     /// Files made by the flush under way.
     created: Vec<PathBuf>,
     /// Files that a failed manifest edit names: it may be on the disk after all, until another edit has succeeded.
@@ -72,6 +75,7 @@ impl Flusher {
             scratch: Scratch::default(),
             filed,
             emptied: Filed::new(),
+            homeless: HashMap::new(),
             created: Vec::new(),
             doubtful: Vec::new(),
         }
@@ -142,6 +146,11 @@ impl Flusher {
             let first = blocks.values().flatten().next();
             let series = first.and_then(|b| version.policies.get(&b.rows.policy));
             let Some(series) = series else { continue };
+            if state.group(group).is_none() {
+                let slots = blocks.values().flatten().flat_map(|block| block.rows.slots.iter().copied());
+                self.homeless.entry(series.policy).or_default().extend(slots);
+                continue;
+            }
             let facts = SegmentFacts {
                 store_id: self.shared.catalog.store_id().0,
                 group_start: state.group(group).map_or(0, |g| g.window.min),
@@ -416,9 +425,18 @@ impl Flusher {
                 former.push((slots, floor));
             }
         }
+        // Their definitions may have been in the part of the logs that is given up.
+        let version = shared.version.load_full();
+        for (policy, slots) in &self.homeless {
+            let series = version.policy(*policy);
+            edits.extend(
+                series.and_then(|series| carry(&shared, series, slots, &format!("before-{generation}"))),
+            );
+        }
         if !edits.is_empty() {
             shared.catalog.apply(edits)?;
         }
+        self.homeless.clear();
         shared.change_version(|version| {
             for made in &alive {
                 replace_runs(version, made);

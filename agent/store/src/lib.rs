@@ -13,6 +13,7 @@ mod append;
 mod background;
 mod builder;
 mod delete;
+mod drop_group;
 mod error;
 mod file_out;
 mod flush;

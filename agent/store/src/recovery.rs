@@ -21,6 +21,7 @@ use weir_segment::Segment;
 use weir_wal::{Damage, Floor, LaneSlots, Log, LoggedGroup, Points, Record, WalError};
 
 use crate::delete::{load_tombstones, show_series_of};
+use crate::drop_group::load_carried;
 use crate::error::OpenError;
 use crate::file_out::FileSource;
 use crate::flush::{Flusher, add_run};
@@ -59,6 +60,7 @@ pub(crate) fn recover(shared: &Arc<Shared>) -> Result<Recovered, OpenError> {
     let log = Log::scan(Arc::clone(&shared.fs), &wal_dir, shared.catalog.store_id().0, &floors)?;
     report_damage(shared, &log)?;
     open_slots(shared, &log, &state)?;
+    load_carried(shared, &state);
     load_definitions(shared, &state, &log)?;
     load_tombstones(shared, &state);
 

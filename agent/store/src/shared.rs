@@ -17,6 +17,7 @@ use weir_model::Clock;
 use weir_wal::{Group, LaneSlots};
 
 use crate::background::Work;
+use crate::drop_group::Carried;
 use crate::health::Health;
 use crate::lane::LaneQueue;
 use crate::memtable::Arena;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     version_lock: Mutex<()>,
     structure: Mutex<()>,
     rotation: Mutex<()>,
+    carried: Mutex<Carried>,
     pub(crate) series_ids: SeriesIds,
     /// New points and batches in preparation.
     pub(crate) arena_pool: Arc<Pool>,
@@ -82,6 +84,7 @@ impl Shared {
             version_lock: Mutex::new(()),
             structure: Mutex::new(()),
             rotation: Mutex::new(()),
+            carried: Mutex::default(),
             series_ids,
             seq: AtomicU64::new(0),
             lanes,
@@ -102,6 +105,11 @@ impl Shared {
     /// Held from the beginning of a new generation until the arenas before it are sealed, or until a delete has taken effect.
     pub(crate) fn rotation(&self) -> MutexGuard<'_, ()> {
         self.rotation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Definitions that the manifest carries.
+    pub(crate) fn carried(&self) -> MutexGuard<'_, Carried> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Held while databases, policies or groups come to an end, and while a flush adds files to groups.

@@ -21,6 +21,7 @@ use weir_model::TimeRange;
 use weir_model::read::Column;
 use weir_segment::{SeriesPoints, append_rows};
 
+use crate::drop_group;
 use crate::shared::Shared;
 use crate::version::{PolicySeries, Run, Version};
 
@@ -271,15 +272,14 @@ pub(crate) fn record_of(group: GroupId) -> Arc<str> {
     format!("{RECORD_PREFIX}{group}").into()
 }
 
-/// Forgets the tombstones that nothing needs any more: the logs hold no point of their generations, and no file does to which they
+/// Forgets the tombstones and other notes about deletes that nothing needs any more: the logs hold no point of their generations, and no file does to which they
 /// were not applied. To be called when floors have moved or files were replaced.
 ///
 /// # Errors
 /// [`CatalogError`]; nothing has changed then.
 pub(crate) fn forget(shared: &Shared) -> Result<(), CatalogError> {
     let state = shared.catalog.state();
-    let is_marked = |key: &Arc<str>| key.starts_with(RECORD_PREFIX);
-    if state.tombstones().is_empty() && !state.records().keys().any(is_marked) {
+    if state.tombstones().is_empty() && !state.records().keys().any(|key| key.starts_with("store/")) {
         return Ok(());
     }
     let _structure = shared.structure();
@@ -301,6 +301,7 @@ pub(crate) fn forget(shared: &Shared) -> Result<(), CatalogError> {
         group.is_some_and(|group| state.group(GroupId(group)).is_none())
     });
     edits.extend(of_gone.map(|key| Edit::RemoveRecord { key: Arc::clone(key) }));
+    edits.extend(drop_group::settled(shared, &state, floor.unwrap_or(0)));
     if edits.is_empty() {
         return Ok(());
     }

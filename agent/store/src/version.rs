@@ -161,6 +161,24 @@ impl PolicySeries {
         self.durable_below.fetch_max(below, Ordering::AcqRel);
     }
 
+    /// The definitions of these series will no longer be in any file; whether one of them was thought to be there.
+    pub(crate) fn forget_durable(&self, slots: &RoaringBitmap) -> bool {
+        let mut any = false;
+        for slot in slots {
+            any |= self.is_durable(slot);
+            self.index.set_note(slot, 0);
+        }
+        if let Some(first) = slots.min() {
+            any |= self.durable_below.fetch_min(first, Ordering::AcqRel) > first;
+        }
+        any
+    }
+
+    /// A group is gone.
+    pub(crate) fn forget_group(&self, group: GroupId) {
+        self.presence.write().unwrap_or_else(PoisonError::into_inner).remove(&group);
+    }
+
     /// All series with slots below this are durable; a shortcut for [`is_durable`](Self::is_durable).
     pub(crate) fn durable_below(&self) -> u32 {
         self.durable_below.load(Ordering::Acquire)

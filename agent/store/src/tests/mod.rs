@@ -1,6 +1,7 @@
 //! The store on a simulated disk, against a plain map.
 
 mod crash;
+mod delete;
 mod model;
 mod write;
 
