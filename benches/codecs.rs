@@ -4,6 +4,8 @@
 //! `cargo bench --bench codecs`. The data: a TSBS-like walk (normal steps, kept between 0 and 100) as integers, two
 //! decimals and full mantissas, a counter, jittered times.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench: a failure may end it")]
+
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench segment`. The data: a TSBS-like walk in ten fields per series at regular times, in memory.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench: a failure may end it")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;

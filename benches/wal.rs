@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use weir_fs::{DiskFs, Fs};
 use weir_model::SystemClock;
 use weir_model::read::{Validity, Values};
-use weir_wal::{ColumnView, Floor, Group, LaneLog, LaneSlots, LaneStart, Log, PointsView, Record, SyncMode, WalOptions};
+use weir_wal::{
+    ColumnView, Floor, Group, LaneLog, LaneSlots, LaneStart, Log, PointsView, Record, SyncMode, WalOptions,
+};
 
 const HOSTS: usize = 100;
 const FIELDS: usize = 10;
@@ -56,7 +58,8 @@ impl Batch {
         };
         let columns = (0..FIELDS).map(|_| column()).collect();
         let series = (0..rows as u64).map(|row| 5_000_000 + row % HOSTS as u64).collect();
-        let times = (0..rows).map(|row| 1_700_000_000_000_000_000 + (row / HOSTS) as i64 * 10_000_000_000).collect();
+        let times =
+            (0..rows).map(|row| 1_700_000_000_000_000_000 + (row / HOSTS) as i64 * 10_000_000_000).collect();
         Self { series, times, columns }
     }
 
@@ -64,8 +67,13 @@ impl Batch {
         let view = |(field, values)| ColumnView { field, values, valid: &Validity::All, scale };
         let columns: Vec<ColumnView<'_>> = (1..).zip(&self.columns).map(view).collect();
         group.clear();
-        let points =
-            PointsView { group: 1, measurement: 1, series: &self.series, times: &self.times, columns: &columns };
+        let points = PointsView {
+            group: 1,
+            measurement: 1,
+            series: &self.series,
+            times: &self.times,
+            columns: &columns,
+        };
         group.push_points(1, 0, &[points]);
     }
 }
@@ -81,9 +89,11 @@ fn open(fs: &Arc<dyn Fs>, dir: &Path, sync: SyncMode) -> Result<LaneLog, Box<dyn
 }
 
 fn coding(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), Box<dyn Error>> {
-    for (name, decimals, scale) in
-        [("integers", None, None), ("two decimals", Some(100.0), Some(2)), ("full mantissas", Some(1e15), None)]
-    {
+    for (name, decimals, scale) in [
+        ("integers", None, None),
+        ("two decimals", Some(100.0), Some(2)),
+        ("full mantissas", Some(1e15), None),
+    ] {
         for rows in [1usize, 10, 100, 5_000] {
             let batch = Batch::new(rows, decimals);
             let batches = (200_000 / FIELDS / rows).clamp(1, 4_000);

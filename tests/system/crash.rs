@@ -96,7 +96,7 @@ fn tear(weir: &Weir, round: u64) {
     let path = newest.unwrap().1;
     let mut bytes = std::fs::read(&path).unwrap();
     let used = bytes.iter().rposition(|b| *b != 0).map_or(0, |i| i + 1);
-    let at = if round % 2 == 0 { used.next_multiple_of(4096) } else { used };
+    let at = if round.is_multiple_of(2) { used.next_multiple_of(4096) } else { used };
     let junk: Vec<u8> = match round % 3 {
         0 => (0..5_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect(),
         1 => bytes[used.saturating_sub(3_000)..used].to_vec(),

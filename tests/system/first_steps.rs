@@ -43,7 +43,7 @@ fn an_empty_directory_and_no_configuration_give_this_machines_metrics() {
         assert_eq!(reply.status, 200, "{path}");
         assert!(reply.json()["results"][0]["series"].is_array());
     }
-    for path in [path.clone(), format!("/write?db=telegraf&p=weir_wrong")] {
+    for path in [path.clone(), "/write?db=telegraf&p=weir_wrong".to_owned()] {
         let reply = weir.send(if path.starts_with("/write") { "POST" } else { "GET" }, &path, &[], b"");
         assert_eq!(reply.status, 401);
         let body = reply.json();

@@ -99,8 +99,12 @@ impl PointWriter for IntoWriter {
             *writer = self.store.writer();
             writer
         });
-        let target =
-            Target { database: database.into(), policy: Some(policy.into()), create_database: false, source: 0 };
+        let target = Target {
+            database: database.into(),
+            policy: Some(policy.into()),
+            create_database: false,
+            source: 0,
+        };
         block_on(put(&mut writer, &target, points))
     }
 }
