@@ -336,3 +336,49 @@ fn is_needed(tombstone: &Tombstone, state: &CatalogState, version: &Version) -> 
         in_runs || in_damaged
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use weir_model::FieldValue;
+    use weir_model::read::{Validity, Values};
+
+    proptest! {
+        #[test]
+        fn what_is_taken_out_is_what_lies_in_the_ranges(
+            times in proptest::collection::btree_set(0i64..200, 0..80),
+            ranges in proptest::collection::vec((0i64..200, 0i64..40), 0..4),
+            descending in any::<bool>(),
+        ) {
+            let mut times: Vec<i64> = times.into_iter().collect();
+            if descending {
+                times.reverse();
+            }
+            let ranges: Vec<TimeRange> = ranges.iter().map(|&(min, n)| TimeRange::new(min, min + n)).collect();
+            let bits = |keep: &dyn Fn(i64) -> bool| {
+                let mut words = vec![0u64; times.len().div_ceil(64)];
+                for (row, _) in times.iter().enumerate().filter(|(_, time)| keep(**time)) {
+                    words[row / 64] |= 1 << (row % 64);
+                }
+                Validity::Bits(words)
+            };
+            let mut columns = [
+                Column { values: Values::Integer(times.clone()), valid: Validity::All },
+                Column { values: Values::Integer(times.clone()), valid: bits(&|time| time % 3 == 0) },
+                Column::default(),
+            ];
+            let mut left = times.clone();
+            take_out(&ranges, &mut left, &mut columns);
+            let expected: Vec<i64> =
+                times.iter().copied().filter(|&time| !ranges.iter().any(|range| range.contains(time))).collect();
+            prop_assert_eq!(&left, &expected);
+            for (row, &time) in expected.iter().enumerate() {
+                prop_assert_eq!(columns[0].get(row), Some(FieldValue::Integer(time)));
+                let third = (time % 3 == 0).then_some(FieldValue::Integer(time));
+                prop_assert_eq!(columns[1].get(row), third);
+                prop_assert_eq!(columns[2].get(row), None);
+            }
+        }
+    }
+}
