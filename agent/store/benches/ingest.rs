@@ -2,7 +2,7 @@
 //!
 //! Drives the sink as a parser would (keys and values prepared beforehand) on the real disk, in a temporary directory. Prints ns of
 //! CPU per value of the whole process: first the writing thread alone up to the finished batch, then everything including log,
-//! publication, seal and flush.
+//! publication, seal and flush. At last everything is compacted, and that is measured by itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measuring tool")]
 
@@ -164,6 +164,10 @@ fn run(scenario: &Scenario) {
     store.flush().unwrap();
     let flushed = cpu().0 - all_before - generate;
     let stats = store.stats();
+    let started = Instant::now();
+    store.compact(std::time::Duration::from_secs(600)).unwrap();
+    let compacted = cpu().0 - all_before - generate - flushed;
+    let (took, dense) = (started.elapsed(), store.stats());
     println!(
         "{:28} build {:5.1}  encode and wait {:5.1}  durable (sealing beside) {:5.1}  flushed {:5.1} ns/value; {:.1} M values/s; {:.3} B/value",
         scenario.name,
@@ -173,6 +177,14 @@ fn run(scenario: &Scenario) {
         flushed as f64 / n,
         n / wall.as_secs_f64() / 1e6,
         stats.segment_bytes as f64 / n,
+    );
+    println!(
+        "    compaction {:5.1} ns/value, {:.1} M values/s; {:.3} B/value in {} files, {} before",
+        compacted as f64 / n,
+        n / took.as_secs_f64() / 1e6,
+        dense.segment_bytes as f64 / n,
+        dense.segments,
+        stats.segments,
     );
     for (name, ns) in threads() {
         println!("    {name:12} {:6.1} ns/value", ns as f64 / n);

@@ -1,16 +1,18 @@
-//! The background thread: seals, flushes, looks after pools, files and gauges.
+//! The background thread: seals, flushes, compacts, looks after pools, files and gauges.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use crate::compaction::Compactor;
 use crate::error::FlushError;
 use crate::flush::Flusher;
 use crate::lane::describe;
 use crate::metrics;
+use crate::retention::Retention;
 use crate::shared::Shared;
 use crate::version::Home;
 use crate::wake::Completer;
@@ -23,6 +25,8 @@ pub(crate) enum Work {
     Flush,
     /// Flush everything now and say how it went.
     FlushNow(Completer<Result<(), Arc<str>>>),
+    /// Flush, and bring every group into its final form, as far as that is done by a monotonic time.
+    CompactNow(Option<u64>, Completer<Result<(), Arc<str>>>),
     /// Remove a directory of something dropped.
     Remove(PathBuf),
     /// Flush if told so, then end.
@@ -48,8 +52,15 @@ const SLOW_TICKS: u64 = 10;
 pub(crate) struct Background {
     shared: Arc<Shared>,
     flusher: Flusher,
+    /// `None` while it works.
+    compactor: Option<Compactor>,
+    retention: Retention,
     receiver: Receiver<Work>,
     ticks: u64,
+    last_tick: Instant,
+    /// Who asked for a compaction of everything, and until when it is to be done.
+    compactions: Vec<(Option<u64>, Completer<Result<(), Arc<str>>>)>,
+    stopping: bool,
     last_idle_flush: Option<u64>,
     not_before: u64,
     failures: u32,
@@ -57,7 +68,20 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn new(shared: Arc<Shared>, flusher: Flusher, receiver: Receiver<Work>) -> Self {
-        Self { shared, flusher, receiver, ticks: 0, last_idle_flush: None, not_before: 0, failures: 0 }
+        Self {
+            compactor: Some(Compactor::new(Arc::clone(&shared))),
+            retention: Retention::new(Arc::clone(&shared)),
+            shared,
+            flusher,
+            receiver,
+            ticks: 0,
+            last_tick: Instant::now(),
+            compactions: Vec::new(),
+            stopping: false,
+            last_idle_flush: None,
+            not_before: 0,
+            failures: 0,
+        }
     }
 
     /// Runs until told to stop.
@@ -68,28 +92,56 @@ impl Background {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let mut answers = Vec::new();
-            let mut stop = None;
-            let more = std::iter::from_fn(|| self.receiver.try_recv().ok()).take(1_024);
-            for work in first.into_iter().chain(more).collect::<Vec<_>>() {
-                match work {
-                    // The conditions are looked at below.
-                    Work::Seal | Work::Flush => {}
-                    Work::FlushNow(completer) => answers.push(completer),
-                    Work::Remove(path) => self.remove(&path),
-                    Work::Stop { flush } => stop = Some(flush),
-                }
-            }
-            if !answers.is_empty() || stop == Some(true) {
-                let result = self.flush().map_err(|e| Arc::from(describe(&e)));
-                answers.into_iter().for_each(|a| a.complete(result.clone()));
-            }
-            if stop.is_some() {
+            if !self.attend(first) {
                 return;
             }
-            self.look();
+            self.compact();
+        }
+    }
+
+    /// Does what was asked for and what thresholds ask for; false = the store ends.
+    fn attend(&mut self, first: Option<Work>) -> bool {
+        if self.stopping {
+            return false;
+        }
+        let mut answers = Vec::new();
+        let mut stop = None;
+        let more = std::iter::from_fn(|| self.receiver.try_recv().ok()).take(1_024);
+        for work in first.into_iter().chain(more).collect::<Vec<_>>() {
+            match work {
+                // The conditions are looked at below.
+                Work::Seal | Work::Flush => {}
+                Work::FlushNow(completer) => answers.push(completer),
+                Work::CompactNow(deadline, completer) => self.compactions.push((deadline, completer)),
+                Work::Remove(path) => self.remove(&path),
+                Work::Stop { flush } => stop = Some(flush),
+            }
+        }
+        if !answers.is_empty() || stop == Some(true) {
+            let result = self.flush().map_err(|e| Arc::from(describe(&e)));
+            answers.into_iter().for_each(|a| a.complete(result.clone()));
+        }
+        if stop.is_some() {
+            self.stopping = true;
+            return false;
+        }
+        self.look();
+        if self.last_tick.elapsed() >= TICK || self.compactor.is_some() {
+            self.last_tick = Instant::now();
             self.housekeeping();
         }
+        true
+    }
+
+    /// Compacts what is due or was asked for. Seals and flushes go on meanwhile.
+    fn compact(&mut self) {
+        let Some(mut compactor) = self.compactor.take() else { return };
+        for (deadline, completer) in std::mem::take(&mut self.compactions) {
+            let flushed = self.flush().map_err(|e| Arc::from(describe(&e)));
+            completer.complete(flushed.and_then(|()| compactor.finish(deadline, &mut || self.attend(None))));
+        }
+        while compactor.step(&mut || self.attend(None)) && self.attend(None) {}
+        self.compactor = Some(compactor);
     }
 
     /// Does what thresholds ask for.
@@ -191,6 +243,10 @@ impl Background {
             shared.check_disk();
             shared.series_ids.prepare(&shared.catalog);
             self.flusher.forget_groups();
+            if let Err(e) = self.retention.look(&mut self.flusher) {
+                tracing::warn!(error = %describe(&e), "expired points stay for another minute");
+            }
+            self.shared.removals().run(self.shared.fs.as_ref());
             self.gauges();
         }
     }

@@ -1,19 +1,42 @@
-//! Joins several sorted runs of one shard group into one: what a flush does with the sealed memtables.
+//! Joins several sorted runs of one shard group into one: what a flush does with the sealed memtables, and a compaction with files.
 //!
-//! Runs come earliest first. A series that several of them have is read from each; where their times do not overlap they are put one
-//! behind the other, else row by row: of equal times the later run's value wins, per field, unless it is null.
+//! Runs come earliest first. A series that several of them have is read from each, part by part in the order of time; a part that no other
+//! overlaps goes straight to the output, else rows are sorted: of equal times the later run's value wins, per field, unless it is null.
+//! Memory is bounded by a part per run and what overlaps, however long a series is.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
-use weir_model::read::{Column, ReadContext, Values};
+use weir_model::read::{Column, ReadContext, Strings, Validity, Values};
 use weir_segment::{Segment, SegmentError, SegmentWriter, SeriesPoints, SeriesScan, append_rows};
 
 use crate::stripe::{Stripe, points_max};
 use crate::tombstones::RunFilter;
 use crate::version::PolicySeries;
+
+/// Takes what a merge makes.
+pub(crate) trait Sink {
+    /// What may go wrong.
+    type Error: From<SegmentError>;
+
+    /// Takes the next stripe. It is not empty.
+    fn push(&mut self, stripe: &Stripe) -> Result<(), Self::Error>;
+
+    /// Hears of a series that the index does not know: its points are left out.
+    fn unknown(&mut self, _measurement: u32, _series: u64) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl<W: Write> Sink for SegmentWriter<W> {
+    type Error = SegmentError;
+
+    fn push(&mut self, stripe: &Stripe) -> Result<(), SegmentError> {
+        stripe.write(self)
+    }
+}
 
 /// A run being read: the series it stands at.
 struct Input {
@@ -24,15 +47,15 @@ struct Input {
     at: Option<(u32, u32)>,
 }
 
-/// Writes all points of `runs` (earliest first, each with what is deleted of it) to `writer`.
+/// Gives all points of `runs` (earliest first, each with what is deleted of it) to `sink`.
 ///
 /// # Errors
-/// Of readers and writer.
-pub(crate) fn merge<W: Write>(
+/// Of readers and sink.
+pub(crate) fn merge<S: Sink>(
     runs: Vec<(Arc<Segment>, RunFilter)>,
     series: &PolicySeries,
-    writer: &mut SegmentWriter<W>,
-) -> Result<(), SegmentError> {
+    sink: &mut S,
+) -> Result<(), S::Error> {
     let (runs, filters): (Vec<Arc<Segment>>, Vec<RunFilter>) = runs.into_iter().unzip();
     let runs = &runs[..];
     let mut inputs: Vec<Input> = runs
@@ -57,7 +80,7 @@ pub(crate) fn merge<W: Write>(
                 input.rank(series, &ranks);
             }
         }
-        merge_measurement(&mut inputs, runs, measurement, series, &ranks, writer)?;
+        merge_measurement(&mut inputs, runs, measurement, series, &ranks, sink)?;
     }
     Ok(())
 }
@@ -120,14 +143,14 @@ impl Input {
     }
 }
 
-fn merge_measurement<W: Write>(
+fn merge_measurement<S: Sink>(
     inputs: &mut [Input],
     runs: &[Arc<Segment>],
     measurement: u32,
     series: &PolicySeries,
     ranks: &Ranks,
-    writer: &mut SegmentWriter<W>,
-) -> Result<(), SegmentError> {
+    sink: &mut S,
+) -> Result<(), S::Error> {
     let fields: BTreeSet<u32> = runs
         .iter()
         .filter_map(|r| r.measurement(measurement))
@@ -139,147 +162,255 @@ fn merge_measurement<W: Write>(
         let least = inputs.iter().filter_map(|i| i.at).map(|(slot, rank)| (rank, slot)).min();
         let Some((rank, slot)) = least else { break };
         if rank == u32::MAX {
-            // No key is known for what is left: it was dropped.
+            // No key is known for what is left.
             for input in inputs.iter_mut() {
                 while input.at.is_some() {
+                    sink.unknown(measurement, input.points.series)?;
                     input.step(series, ranks)?;
                 }
             }
             break;
         }
-        // A series cut between stripes comes in several parts; gather them all, each run's in order.
-        out.start(slot);
-        for (order, input) in inputs.iter_mut().enumerate() {
-            while input.at == Some((slot, rank)) {
-                out.take(order, &input.points);
-                input.step(series, ranks)?;
-            }
+        out.start(slot, series);
+        // A series cut between stripes comes in several parts, each run's in order of time.
+        loop {
+            let waiting = |i: &(usize, &Input)| i.1.at == Some((slot, rank));
+            let first = |i: &(usize, &Input)| i.1.points.times.first().copied().unwrap_or(i64::MIN);
+            let Some((order, _)) = inputs.iter().enumerate().filter(waiting).min_by_key(first) else { break };
+            // Rows before the first of what others still have can be joined now.
+            let others = inputs.iter().enumerate().filter(waiting).filter(|(i, _)| *i != order);
+            let limit = others.map(|i| first(&i)).min();
+            out.take(order, &inputs[order].points, limit, sink)?;
+            inputs[order].step(series, ranks)?;
         }
-        out.join(series, writer)?;
+        out.join(None, sink)?;
     }
-    out.stripe.write(writer)
+    out.write(sink)
 }
 
 /// Points of the series at hand, and the stripe that fills up.
 struct Output {
     stripe: Stripe,
-    slot: u32,
-    /// Points gathered, run after run.
+    /// Durable id and key of the series at hand.
+    id: Option<u64>,
+    key: String,
+    gathered: Gathered,
+    limit: usize,
+}
+
+/// Rows of several runs.
+#[derive(Default)]
+struct Gathered {
     times: Vec<i64>,
     columns: Vec<Column>,
-    /// For each point the number of its run.
+    /// For each row the number of its run.
     order: Vec<u32>,
-    scratch: Vec<u32>,
-    limit: usize,
 }
 
 impl Output {
     fn new(measurement: u32, fields: Vec<u32>) -> Self {
         let columns = vec![Column::default(); fields.len()];
         let limit = points_max(fields.len());
-        let stripe = Stripe { measurement, columns: columns.clone(), fields, ..Stripe::default() };
-        Self { stripe, slot: 0, times: Vec::new(), columns, order: Vec::new(), scratch: Vec::new(), limit }
+        let gathered = Gathered { columns: columns.clone(), ..Gathered::default() };
+        let stripe = Stripe { measurement, columns, fields, ..Stripe::default() };
+        Self { stripe, id: None, key: String::new(), gathered, limit }
     }
 
-    fn start(&mut self, slot: u32) {
-        self.slot = slot;
-        self.times.clear();
-        self.order.clear();
-        self.columns.iter_mut().for_each(|c| *c = Column::default());
+    fn start(&mut self, slot: u32, series: &PolicySeries) {
+        self.id = series.index.durable_id(slot);
+        self.key.clear();
+        series.index.write_canonical_key(slot, &mut self.key);
+        self.gathered.times.clear();
+        self.gathered.order.clear();
     }
 
-    /// Appends the points of one run.
-    fn take(&mut self, order: usize, points: &SeriesPoints) {
-        let before = self.times.len();
-        let rows = points.times.len();
-        let mut from = points.fields.iter().zip(&points.columns).peekable();
-        let null = Column::default();
-        for (field, to) in self.stripe.fields.iter().zip(&mut self.columns) {
-            while from.peek().is_some_and(|(f, _)| *f < field) {
-                from.next();
-            }
-            match from.peek() {
-                Some((f, column)) if *f == field => append_rows(column, 0..rows, to, before),
-                _ => append_rows(&null, 0..rows, to, before),
-            }
-        }
-        self.times.extend_from_slice(&points.times);
-        self.order.resize(before + rows, order as u32);
-    }
-
-    /// Moves the gathered points into the stripe, joined.
-    fn join<W: Write>(
+    /// Takes the next part of the series from one run; the other runs have nothing before `limit`.
+    fn take<S: Sink>(
         &mut self,
-        series: &PolicySeries,
-        writer: &mut SegmentWriter<W>,
-    ) -> Result<(), SegmentError> {
-        let Some(id) = series.index.durable_id(self.slot) else { return Ok(()) };
-        if !self.times.windows(2).all(|w| w[0] < w[1]) {
-            self.sort();
+        order: usize,
+        points: &SeriesPoints,
+        limit: Option<i64>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let Some((&first, &last)) = points.times.first().zip(points.times.last()) else { return Ok(()) };
+        if self.gathered.times.len() >= self.limit {
+            self.join(Some(first), sink)?;
         }
+        let is_last = limit.is_none_or(|limit| last < limit);
+        if is_last && self.gathered.times.iter().all(|&t| t < first) {
+            self.join(None, sink)?;
+            return self.append(points, sink);
+        }
+        let before = self.gathered.times.len();
+        let rows = points.times.len();
+        let null = Column::default();
+        for (i, to) in self.gathered.columns.iter_mut().enumerate() {
+            append_rows(column_of(points, self.stripe.fields[i]).unwrap_or(&null), 0..rows, to, before);
+        }
+        self.gathered.times.extend_from_slice(&points.times);
+        self.gathered.order.resize(before + rows, order as u32);
+        Ok(())
+    }
+
+    /// Moves gathered rows before `limit` into the stripe, joined. Those behind it stay as they are: more of their times may come.
+    fn join<S: Sink>(&mut self, limit: Option<i64>, sink: &mut S) -> Result<(), S::Error> {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        if let Some(limit) = limit {
+            self.gathered = gathered.split_off(limit);
+        }
+        gathered.sort();
+        let result = self.push_rows(&gathered.times, gathered.times.len(), |i| gathered.columns.get(i), sink);
+        if limit.is_none() {
+            gathered.times.clear();
+            gathered.order.clear();
+            self.gathered = gathered;
+        }
+        result
+    }
+
+    /// Moves a part into the stripe as it is.
+    fn append<S: Sink>(&mut self, points: &SeriesPoints, sink: &mut S) -> Result<(), S::Error> {
+        let fields = std::mem::take(&mut self.stripe.fields);
+        let columns: Vec<Option<&Column>> = fields.iter().map(|&f| column_of(points, f)).collect();
+        self.stripe.fields = fields;
+        self.push_rows(&points.times, points.times.len(), |i| columns.get(i).copied().flatten(), sink)
+    }
+
+    /// Appends the first rows of the series at hand to the stripe.
+    fn push_rows<'a, S: Sink>(
+        &mut self,
+        times: &[i64],
+        rows: usize,
+        column: impl Fn(usize) -> Option<&'a Column>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let Some(id) = self.id else { return Ok(()) };
+        let null = Column::default();
         let mut from = 0;
-        while from < self.times.len() {
+        while from < rows {
             let room = self.limit.saturating_sub(self.stripe.times.len());
             if room == 0 {
-                self.write(writer)?;
+                self.write(sink)?;
                 continue;
             }
-            let to = self.times.len().min(from + room);
+            let to = rows.min(from + room);
             let before = self.stripe.times.len();
-            for (column, into) in self.columns.iter().zip(&mut self.stripe.columns) {
-                append_rows(column, from..to, into, before);
+            for (i, into) in self.stripe.columns.iter_mut().enumerate() {
+                append_rows(column(i).unwrap_or(&null), from..to, into, before);
             }
-            self.stripe.times.extend_from_slice(&self.times[from..to]);
-            self.stripe.series.push((id, (to - from) as u32));
-            if self.stripe.first_key.is_empty() {
-                series.index.write_canonical_key(self.slot, &mut self.stripe.first_key);
+            self.stripe.times.extend_from_slice(&times[from..to]);
+            match self.stripe.series.last_mut() {
+                Some((last, n)) if *last == id => *n += (to - from) as u32,
+                _ => self.stripe.series.push((id, (to - from) as u32)),
             }
-            self.stripe.last_key.clear();
-            series.index.write_canonical_key(self.slot, &mut self.stripe.last_key);
+            if before == 0 {
+                self.stripe.first_key.clone_from(&self.key);
+            }
+            self.stripe.last_key.clone_from(&self.key);
             from = to;
         }
         Ok(())
     }
 
-    fn write<W: Write>(&mut self, writer: &mut SegmentWriter<W>) -> Result<(), SegmentError> {
-        self.stripe.write(writer)?;
+    fn write<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        if self.stripe.times.is_empty() {
+            return Ok(());
+        }
+        sink.push(&self.stripe)?;
         self.stripe.clear();
         self.stripe.columns.iter_mut().for_each(|c| *c = Column::default());
         Ok(())
     }
+}
 
-    /// Sorts the gathered points by time and joins equal times, later runs first.
+/// The column of a field among those of a part.
+fn column_of(points: &SeriesPoints, field: u32) -> Option<&Column> {
+    let at = points.fields.binary_search(&field).ok()?;
+    points.columns.get(at)
+}
+
+impl Gathered {
+    /// Sorts the rows by time and joins equal times, later runs first.
     fn sort(&mut self) {
+        if self.times.is_sorted_by(|a, b| a < b) {
+            return;
+        }
         let n = self.times.len();
-        self.scratch.clear();
-        self.scratch.extend(0..n as u32);
+        let mut sorted: Vec<u32> = (0..n as u32).collect();
         let (times, order) = (&self.times, &self.order);
-        self.scratch.sort_by_key(|&i| (times[i as usize], std::cmp::Reverse(order[i as usize])));
+        // Stable, and quick on what consists of a few sorted stretches.
+        sorted.sort_by_key(|&i| (times[i as usize], std::cmp::Reverse(order[i as usize])));
         let mut joined: Vec<i64> = Vec::with_capacity(n);
-        // For each joined point the range of `scratch` with its sources, newest first.
+        // For each joined row the start of its sources in `sorted`, newest first.
         let mut starts: Vec<usize> = Vec::with_capacity(n + 1);
-        for (at, &i) in self.scratch.iter().enumerate() {
-            let time = self.times[i as usize];
+        for (at, &i) in sorted.iter().enumerate() {
+            let time = times[i as usize];
             if joined.last() != Some(&time) {
                 joined.push(time);
                 starts.push(at);
             }
         }
+        let newest: Vec<u32> = starts.iter().map(|&at| sorted[at]).collect();
         starts.push(n);
-        let null = Column::default();
+        let unique = joined.len() == n;
         for column in &mut self.columns {
             let from = std::mem::take(column);
-            if matches!(from.values, Values::Absent) {
-                append_rows(&null, 0..joined.len(), column, 0);
+            if unique || matches!(from.valid, Validity::All | Validity::None) {
+                *column = gather(&from, &newest);
                 continue;
             }
-            for (row, bounds) in starts.windows(2).enumerate() {
-                let sources = &self.scratch[bounds[0]..bounds[1]];
-                let source = sources.iter().find(|&&i| from.valid.is_valid(i as usize)).or(sources.first());
-                let i = source.map_or(0, |&i| i as usize);
-                append_rows(&from, i..i + 1, column, row);
-            }
+            let pick = |bounds: &[usize]| {
+                let sources = &sorted[bounds[0]..bounds[1]];
+                let valid = sources.iter().find(|&&i| from.valid.is_valid(i as usize));
+                valid.or(sources.first()).copied().unwrap_or(0)
+            };
+            let picks: Vec<u32> = starts.windows(2).map(pick).collect();
+            *column = gather(&from, &picks);
         }
         self.times = joined;
     }
+
+    /// Takes out the rows from `limit` on.
+    fn split_off(&mut self, limit: i64) -> Self {
+        let rows = 0..self.times.len() as u32;
+        let (late, early): (Vec<u32>, Vec<u32>) = rows.partition(|&i| self.times[i as usize] >= limit);
+        let part = |picks: &[u32]| Self {
+            times: picks.iter().map(|&i| self.times[i as usize]).collect(),
+            columns: self.columns.iter().map(|c| gather(c, picks)).collect(),
+            order: picks.iter().map(|&i| self.order[i as usize]).collect(),
+        };
+        let (early, late) = (part(&early), part(&late));
+        *self = early;
+        late
+    }
+}
+
+/// The rows `picks` of a column.
+fn gather(from: &Column, picks: &[u32]) -> Column {
+    fn values<T: Copy + Default>(from: &[T], picks: &[u32]) -> Vec<T> {
+        picks.iter().map(|&i| from.get(i as usize).copied().unwrap_or_default()).collect()
+    }
+    let valid = match &from.valid {
+        Validity::Bits(_) => {
+            let mut words = vec![0u64; picks.len().div_ceil(64)];
+            for (row, &i) in picks.iter().enumerate() {
+                words[row / 64] |= u64::from(from.valid.is_valid(i as usize)) << (row % 64);
+            }
+            Validity::Bits(words)
+        }
+        all_or_none => all_or_none.clone(),
+    };
+    let values = match &from.values {
+        Values::Absent => Values::Absent,
+        Values::Float(v) => Values::Float(values(v, picks)),
+        Values::Integer(v) => Values::Integer(values(v, picks)),
+        Values::Unsigned(v) => Values::Unsigned(values(v, picks)),
+        Values::Boolean(v) => Values::Boolean(values(v, picks)),
+        Values::String(v) => {
+            let mut out = Strings::new();
+            picks.iter().for_each(|&i| out.push(v.get(i as usize).unwrap_or_default()));
+            Values::String(out)
+        }
+    };
+    Column { values, valid }
 }

@@ -47,6 +47,34 @@ pub(crate) fn flush_failed() {
     metrics::counter!("weir_flush_failures_total").increment(1);
 }
 
+/// One compaction.
+pub(crate) fn compacted(why: &'static str, took: Duration, bytes_in: u64, bytes_out: u64) {
+    metrics::histogram!("weir_compaction_duration_seconds", "why" => why).record(took.as_secs_f64());
+    metrics::counter!("weir_compaction_bytes_in_total").increment(bytes_in);
+    metrics::counter!("weir_compaction_bytes_out_total").increment(bytes_out);
+}
+
+/// A compaction that failed.
+pub(crate) fn compaction_failed() {
+    metrics::counter!("weir_compaction_failures_total").increment(1);
+}
+
+/// Files that are left alone because their compaction keeps failing.
+pub(crate) fn compactions_parked(files: usize) {
+    metrics::gauge!("weir_compaction_parked_files").set(files as f64);
+}
+
+/// A shard group that has expired and is gone.
+pub(crate) fn group_expired(bytes: u64) {
+    metrics::counter!("weir_retention_groups_total").increment(1);
+    metrics::counter!("weir_retention_bytes_total").increment(bytes);
+}
+
+/// Groups that have expired by a clock that is not believed.
+pub(crate) fn retention_paused(groups: usize) {
+    metrics::gauge!("weir_retention_paused_groups").set(groups as f64);
+}
+
 /// What a replay did.
 pub(crate) fn replayed(groups: u64, points: u64, unknown: u64) {
     metrics::counter!("weir_wal_replayed_records_total").increment(groups);

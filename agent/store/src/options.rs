@@ -70,6 +70,8 @@ pub struct StoreOptions {
     pub write_wait_max: Duration,
     /// Free bytes on the disk below which writes are refused; default and least: 2 % of nothing known, hence 256 MiB.
     pub disk_reserve: u64,
+    /// Tells whether the system's clock is known to be synchronised; retention then believes it whatever it was before. By default it is not known.
+    pub clock_synchronised: fn() -> bool,
     /// Limits on what clients may bring.
     pub limits: Limits,
 }
@@ -92,6 +94,7 @@ impl StoreOptions {
             flush_idle: Duration::from_secs(5),
             write_wait_max: Duration::from_secs(5),
             disk_reserve: 256 << 20,
+            clock_synchronised: || false,
             limits: Limits::default(),
         }
     }

@@ -23,6 +23,7 @@ use crate::lane::LaneQueue;
 use crate::memtable::Arena;
 use crate::options::StoreOptions;
 use crate::pool::Pool;
+use crate::removal::Removals;
 use crate::version::{PolicySeries, Version};
 
 /// See the module.
@@ -59,6 +60,10 @@ pub(crate) struct Shared {
     wal_left: AtomicU64,
     /// Logs of lanes that are written no more.
     former_lanes: Mutex<Vec<Arc<LaneSlots>>>,
+    /// Files to be removed when nobody reads them any more.
+    removals: Mutex<Removals>,
+    /// An operator says that the wall clock is right.
+    clock_confirmed: AtomicBool,
     /// The generation that this run of the store began with.
     first_generation: AtomicU64,
 }
@@ -98,6 +103,8 @@ impl Shared {
             writers: AtomicUsize::new(0),
             wal_left: AtomicU64::new(0),
             former_lanes: Mutex::default(),
+            removals: Mutex::default(),
+            clock_confirmed: AtomicBool::new(false),
             first_generation: AtomicU64::new(u64::MAX),
         }
     }
@@ -250,6 +257,21 @@ impl Shared {
             let reserve = self.options.disk_reserve.saturating_add(self.sealed_pool.used());
             self.health.set_disk_low(free < reserve);
         }
+    }
+
+    /// Files to be removed when nobody reads them any more.
+    pub(crate) fn removals(&self) -> MutexGuard<'_, Removals> {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wall clock is right, says somebody who knows.
+    pub(crate) fn confirm_clock(&self) {
+        self.clock_confirmed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has said so since this was asked last.
+    pub(crate) fn clock_is_confirmed(&self) -> bool {
+        self.clock_confirmed.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the store is on its way down.

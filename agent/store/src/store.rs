@@ -156,6 +156,25 @@ impl Store {
         block_on(done)
     }
 
+    /// Flushes, then brings every shard group into its final form: one sorted run of dense files, what was deleted taken out. Blocks, at
+    /// most for `deadline`; what is done by then stays done.
+    ///
+    /// # Errors
+    /// What failed, or that time is over; nothing is lost.
+    pub fn compact(&self, deadline: Duration) -> Result<(), Arc<str>> {
+        let stopped = || Arc::<str>::from("the store is shutting down");
+        let (completer, done) = completion(Err(stopped()));
+        let nanos = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
+        let until = self.shared.clock.monotonic_ns().saturating_add(nanos);
+        self.shared.background.send(Work::CompactNow(Some(until), completer)).map_err(|_| stopped())?;
+        block_on(done)
+    }
+
+    /// Says that the wall clock is right, though it may have jumped: retention goes on as soon as it has been steady for an hour.
+    pub fn confirm_clock(&self) {
+        self.shared.confirm_clock();
+    }
+
     /// Whether all is well, and if not, why.
     #[must_use]
     pub fn health(&self) -> HealthReport {

@@ -1,8 +1,10 @@
 //! The store on a simulated disk, against a plain map.
 
+mod compaction;
 mod crash;
 mod delete;
 mod model;
+mod retention;
 mod write;
 
 use std::collections::BTreeMap;

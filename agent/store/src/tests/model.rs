@@ -63,6 +63,7 @@ fn run(seed: u64, actions: usize) {
                 store.drop_database("db").unwrap();
                 model.clear();
             }
+            5 => store.compact(std::time::Duration::from_secs(60)).unwrap_or_else(|e| panic!("{what}: {e}")),
             4 => assert_eq!(contents(&store, "db"), model, "{what}"),
             _ => {
                 let points = random_points(&mut random);
