@@ -10,9 +10,11 @@ use weir_model::Clock;
 use weir_model::admin::Admin;
 use weir_model::read::{ReadContext, ReadError, Source};
 
+use crate::continuous::{self, ContinuousRuns, Kept};
 use crate::error::{QueryError, Result};
 use crate::exec::pool::Pool;
 use crate::into::PointWriter;
+use crate::records::{RecordStore, RecordStoreError};
 use crate::result::{Level, Message, Piece};
 use crate::running::{Registry, Running};
 use crate::statement::{self, Session};
@@ -85,6 +87,7 @@ pub struct Engine {
 }
 
 /// What running queries share.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) admin: Arc<dyn Admin>,
@@ -92,7 +95,8 @@ pub(crate) struct Parts {
     pub(crate) options: EngineOptions,
     pub(crate) pool: Arc<Pool>,
     pub(crate) writer: Option<Arc<dyn PointWriter>>,
-    pub(crate) running: Registry,
+    pub(crate) running: Arc<Registry>,
+    pub(crate) continuous: Arc<Kept>,
 }
 
 impl Engine {
@@ -107,24 +111,32 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores() } else { options.threads };
         let pool = Arc::new(Pool::new(threads));
-        let parts = Parts { source, admin, clock, options, pool, writer: None, running: Registry::default() };
+        let (running, continuous) = (Arc::default(), Arc::default());
+        let parts = Parts { source, admin, clock, options, pool, writer: None, running, continuous };
         Self { parts: Arc::new(parts), threads: Threads::default() }
     }
 
     /// The same engine with a place for SELECT INTO to write to; without one such statements are refused.
     #[must_use]
     pub fn with_writer(self, writer: Arc<dyn PointWriter>) -> Self {
-        let Parts { source, admin, clock, options, pool, .. } = &*self.parts;
-        let parts = Parts {
-            source: Arc::clone(source),
-            admin: Arc::clone(admin),
-            clock: Arc::clone(clock),
-            options: options.clone(),
-            pool: Arc::clone(pool),
-            writer: Some(writer),
-            running: Registry::default(),
-        };
+        let parts = Parts { writer: Some(writer), ..Parts::clone(&self.parts) };
         Self { parts: Arc::new(parts), threads: self.threads }
+    }
+
+    /// The same engine with a place for what must outlive a restart; without one, continuous queries live as long as the engine.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn with_records(self, records: Arc<dyn RecordStore>) -> Result<Self, RecordStoreError> {
+        let continuous = Arc::new(Kept::load(records)?);
+        let parts = Parts { continuous, ..Parts::clone(&self.parts) };
+        Ok(Self { parts: Arc::new(parts), threads: self.threads })
+    }
+
+    /// Runs the continuous queries that are due, and returns when they are done. To be called about once a second, by one
+    /// thread.
+    pub fn run_continuous_queries(&self) -> ContinuousRuns {
+        continuous::run_due(self, &self.parts)
     }
 
     /// Starts to run the statements of `query`, one after the other, on a thread of the engine. Never blocks.

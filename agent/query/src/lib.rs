@@ -5,26 +5,30 @@
 //! It reads through `weir_model::read` and changes databases and policies through `weir_model::admin`; it knows neither HTTP nor JSON.
 //!
 //! A SELECT passes through `plan` (pure: checks, time range, sources, wildcards, types) and `exec` (series, blocks of
-//! columns, kernels, rows). `show` and `manage` run the other statements. [`memory`] is a plain store for tests.
+//! columns, kernels, rows). `show`, `manage` and `continuous` run the other statements. [`memory`] is a plain store for tests.
 
 pub mod engine;
 pub mod memory;
 pub mod result;
 pub mod stream;
 
+mod continuous;
 mod error;
 mod exec;
 mod into;
 mod manage;
 mod plan;
+mod records;
 mod running;
 mod select;
 mod show;
 mod statement;
 mod threads;
 
+pub use continuous::ContinuousRuns;
 pub use engine::{Engine, EngineOptions, ExecContext};
 pub use error::QueryError;
 pub use into::{IntoPoint, PointWriter};
+pub use records::{RecordStore, RecordStoreError};
 pub use result::{Cell, Cells, Level, Message, Piece, Rows, SeriesHead, Value, Zone};
 pub use stream::ResultStream;

@@ -10,7 +10,7 @@ use crate::error::{Result, refuse};
 use crate::plan::prepare::Place;
 use crate::result::Piece;
 use crate::stream::Sender;
-use crate::{into, manage, select, show};
+use crate::{continuous, into, manage, select, show};
 
 /// A running request.
 pub(crate) struct Session<'a> {
@@ -87,7 +87,9 @@ pub(crate) fn run(statement: Statement, session: &Session<'_>) -> Result<()> {
         Statement::KillQuery(s) => refuse(format!("no such query id: {}", s.id)),
         // There is nothing of these kinds to show.
         Statement::ShowSubscriptions => Ok(()),
-        Statement::ShowContinuousQueries => show::continuous_queries(session),
+        Statement::ShowContinuousQueries => continuous::show(session),
+        Statement::CreateContinuousQuery(s) => continuous::create(s, session),
+        Statement::DropContinuousQuery(s) => continuous::drop_query(&s, session),
         other => refuse(format!("{} is not supported yet", other.keywords())),
     }
 }

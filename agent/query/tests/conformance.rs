@@ -29,6 +29,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("cardinality", 32),
     ("casts", 32),
     ("combos", 46),
+    ("continuous_queries", 16),
     ("dashboards", 32),
     ("delete_drop", 74),
     ("databases", 30),
@@ -74,7 +75,6 @@ const ELSEWHERE: &[&str] = &[
     "write_partial",
     "write_precision",
     "write_values",
-    "continuous_queries",
 ];
 
 struct Outcome {

@@ -6,6 +6,7 @@ use super::bins::Func;
 use super::block::Ref;
 use super::holt_winters::Forecast;
 use super::project::reference;
+use super::technical::{self, Technical};
 use crate::error::{Result, fail, refuse};
 use crate::plan::types::{NoSchema, Type, type_of};
 use crate::plan::window::Windows;
@@ -39,6 +40,7 @@ pub(crate) enum Transform {
     MovingAverage { points: usize },
     CumulativeSum,
     HoltWinters(Forecast),
+    Technical(Technical),
     CountDistinct,
 }
 
@@ -103,6 +105,7 @@ impl Planner<'_> {
             | "elapsed"
             | "moving_average"
             | "cumulative_sum" => self.transformation(call, windows)?,
+            _ if technical::is_technical(name) => self.transformation(call, windows)?,
             "holt_winters" | "holt_winters_with_fit" => {
                 let input = self.argument(call, windows)?;
                 check("holt winters", input.kind, |t| matches!(t, DataType::Float | DataType::Integer))?;
@@ -159,7 +162,10 @@ impl Planner<'_> {
             "elapsed" => Transform::Elapsed { unit: unit(1) },
             "moving_average" => Transform::MovingAverage { points: whole(call, 1) },
             "cumulative_sum" => Transform::CumulativeSum,
-            _ => Transform::Difference { non_negative },
+            _ => match Technical::of(call) {
+                Some(technical) => Transform::Technical(technical),
+                None => Transform::Difference { non_negative },
+            },
         };
         let named = name.trim_start_matches("non_negative_").replace('_', " ");
         if name != "elapsed" {

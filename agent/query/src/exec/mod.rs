@@ -19,4 +19,5 @@ pub(crate) mod predicate;
 pub(crate) mod project;
 pub(crate) mod raw;
 pub(crate) mod reader;
-pub(crate) mod transform;
+pub(crate) mod technical;
+mod transform;

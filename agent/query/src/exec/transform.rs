@@ -50,6 +50,7 @@ pub(crate) fn apply(
                 })
                 .collect()
         }
+        Transform::Technical(call) => super::technical::apply(call, &points),
         Transform::HoltWinters(forecast) => super::holt_winters::forecast(&points, forecast),
         Transform::CountDistinct => count_by_bucket(&points, windows),
     }

@@ -7,6 +7,7 @@ use weir_influxql::ast::{
 };
 use weir_model::admin::{PolicyChange, PolicySpec};
 
+use crate::continuous;
 use crate::error::Result;
 use crate::statement::Session;
 
@@ -26,7 +27,8 @@ pub(crate) fn create_database(s: CreateDatabase, session: &Session<'_>) -> Resul
 
 /// DROP DATABASE.
 pub(crate) fn drop_database(s: &DropDatabase, session: &Session<'_>) -> Result<()> {
-    Ok(session.parts.admin.drop_database(&s.name)?)
+    session.parts.admin.drop_database(&s.name)?;
+    continuous::drop_database(&s.name, session)
 }
 
 /// CREATE RETENTION POLICY.

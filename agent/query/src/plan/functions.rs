@@ -6,7 +6,7 @@ use super::compile::Facts;
 use super::condition::go_type;
 use super::reduce::is_literal;
 use crate::error::{Result, refuse};
-use crate::exec::math;
+use crate::exec::{math, technical};
 
 /// Checks one entry of the SELECT list and notes what it uses.
 pub(crate) struct FieldCheck<'a> {
@@ -155,14 +155,7 @@ impl FieldCheck<'_> {
                 self.symbol(name, &call.args[0])
             }
             "holt_winters" | "holt_winters_with_fit" => self.holt_winters(call),
-            "exponential_moving_average"
-            | "double_exponential_moving_average"
-            | "triple_exponential_moving_average"
-            | "relative_strength_index"
-            | "triple_exponential_derivative"
-            | "kaufmans_efficiency_ratio"
-            | "kaufmans_adaptive_moving_average"
-            | "chande_momentum_oscillator" => self.technical(call),
+            _ if technical::is_technical(name) => self.technical(call),
             _ => self.aggregate(call),
         }
     }

@@ -3,7 +3,7 @@
 mod cardinality;
 mod fields;
 mod measurements;
-mod output;
+pub(crate) mod output;
 mod policies;
 mod series;
 mod server;
@@ -13,7 +13,7 @@ mod tags;
 pub(crate) use cardinality::cardinality;
 pub(crate) use fields::field_keys;
 pub(crate) use measurements::measurements;
-pub(crate) use policies::{continuous_queries, databases, policies};
+pub(crate) use policies::{databases, policies};
 pub(crate) use series::series;
 pub(crate) use server::{queries, shard_groups, shards};
 pub(crate) use tags::{tag_keys, tag_values};

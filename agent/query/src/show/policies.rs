@@ -21,14 +21,6 @@ pub(crate) fn databases(session: &Session<'_>) -> Result<()> {
     table(session, Some("databases"), &["name"], &rows)
 }
 
-/// SHOW CONTINUOUS QUERIES: a series for each database, none of which has any.
-pub(crate) fn continuous_queries(session: &Session<'_>) -> Result<()> {
-    for database in session.snapshot()?.databases() {
-        head(session, Some(&database), &["name", "query"])?;
-    }
-    Ok(())
-}
-
 /// SHOW RETENTION POLICIES.
 pub(crate) fn policies(s: &ShowRetentionPolicies, session: &Session<'_>) -> Result<()> {
     const COLUMNS: [&str; 5] = ["name", "duration", "shardGroupDuration", "replicaN", "default"];
