@@ -190,7 +190,7 @@ fn types_outlive_deleted_points_but_not_a_dropped_measurement() {
     let text = point("m,a=1", NOW, &[("x", Value::S("text".into()))]);
     write(&mut store.writer(), &target("db"), &[integer]).unwrap();
     Delete::of("m", None, TimeRange::ALL).run(&store).unwrap();
-    let refused = write(&mut store.writer(), &target("db"), &[text.clone()]).unwrap();
+    let refused = write(&mut store.writer(), &target("db"), std::slice::from_ref(&text)).unwrap();
     assert!(matches!(refused[0], Err(Refusal::FieldType { .. })), "{refused:?}");
     for _ in 0..2 {
         let dropped = store.drop_measurement("db", "m");
@@ -200,7 +200,7 @@ fn types_outlive_deleted_points_but_not_a_dropped_measurement() {
         store = open(&fs);
         assert!(shown(&store, "opened").is_empty());
     }
-    assert!(write(&mut store.writer(), &target("db"), &[text.clone()]).unwrap()[0].is_ok());
+    assert!(write(&mut store.writer(), &target("db"), std::slice::from_ref(&text)).unwrap()[0].is_ok());
     store.flush().unwrap();
     let mut model = Contents::new();
     apply(&mut model, &[text]);
