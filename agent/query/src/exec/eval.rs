@@ -70,11 +70,19 @@ pub(crate) fn evaluate(expr: &Expr, scope: &dyn Scope, division: Division) -> Va
 pub(crate) fn binary(op: BinaryOp, lhs: &Value, rhs: &Value, division: Division) -> Value {
     use Value::{Boolean, Float, Integer, Null, Str, Unsigned};
     let value = match (lhs, rhs) {
-        // A null beside a boolean counts as false.
+        // A null fulfils no comparison; otherwise, beside a boolean, it counts as false.
+        (Null, Boolean(_)) | (Boolean(_), Null) if op.is_comparison() => None,
         (Null, Boolean(b)) => booleans(op, false, *b),
         (Boolean(a), Null) => booleans(op, *a, false),
         (Boolean(a), Boolean(b)) => booleans(op, *a, *b),
-        (Boolean(_), _) if matches!(op, BinaryOp::And | BinaryOp::Or) => Some(Boolean(false)),
+        (Boolean(_), _)
+            if matches!(
+                op,
+                BinaryOp::And | BinaryOp::Or | BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor
+            ) =>
+        {
+            Some(Boolean(false))
+        }
         (Float(a), Float(b)) => floats(op, *a, *b),
         (Float(a), Integer(b)) => floats(op, *a, *b as f64),
         (Float(a), Unsigned(b)) => floats(op, *a, *b as f64),

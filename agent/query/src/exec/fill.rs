@@ -24,6 +24,19 @@ pub(crate) fn constant(fill: Fill, kind: Type) -> Value {
     }
 }
 
+/// The value that `fill` puts into a column that is no call: into one that holds no numbers, the number as it is written.
+pub(crate) fn constant_beside(fill: Fill, kind: Type) -> Value {
+    match (kind, fill) {
+        (None | Some(DataType::String | DataType::Boolean | DataType::Tag), Fill::Integer(x)) => {
+            Value::Integer(x)
+        }
+        (None | Some(DataType::String | DataType::Boolean | DataType::Tag), Fill::Number(x)) => {
+            Value::Float(x)
+        }
+        _ => constant(fill, kind),
+    }
+}
+
 /// `points` (one series, in order, at the starts of their buckets) with the missing buckets of the range.
 pub(crate) fn fill(
     points: Vec<Point>,

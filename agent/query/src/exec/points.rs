@@ -53,7 +53,9 @@ pub(crate) fn reduce(leaf: &Leaf, points: Vec<Point>, ascending: bool, seed: u64
             let mut rest = points;
             while let Some(first) = rest.first() {
                 let (start, end) = leaf.windows.window(first.time);
-                let inside = rest.iter().take_while(|p| (start..end).contains(&p.time)).count().max(1);
+                // A subquery's bucket may begin before the range: without buckets here, it counts all the same.
+                let belongs = |p: &Point| leaf.windows.every == 0 || (start..end).contains(&p.time);
+                let inside = rest.iter().take_while(|p| belongs(p)).count().max(1);
                 let after = rest.split_off(inside);
                 bucket(func, rest, start, &mut random, &mut out);
                 rest = after;
@@ -163,7 +165,8 @@ fn median(points: &[Point]) -> Value {
 
 fn stddev(points: &[Point]) -> Value {
     if points.len() < 2 {
-        return Value::Null;
+        // Shown as null, but a value for what is computed from it.
+        return Value::Float(f64::NAN);
     }
     let values = || points.iter().filter_map(|p| math::number(&p.value)).filter(|x| !x.is_nan());
     let (mut mean, mut count) = (0.0, 0.0);

@@ -4,17 +4,18 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use weir_influxql::ast::Fill;
+use weir_influxql::ast::{DataType, Fill};
 use weir_model::TimeRange;
 
 use super::block::{Block, Builder, Col, Frame, Ref, SeriesId};
 use super::cursor::Cursor;
-use super::fill::constant;
+use super::fill::{constant, constant_beside};
 use super::groups::{Group, Level, Part, Run, groups};
 use super::project::{Node, Projection};
 use super::reader::{Item, Request, SeriesReader, frame_blocks};
 use crate::error::Result;
 use crate::plan::prepare::Prepared;
+use crate::plan::types::Type;
 use crate::result::{Cells, Value};
 
 /// Rows of one frame made by merging.
@@ -140,7 +141,7 @@ impl Cursor for Raw<'_> {
             current.skip = 0;
             current.left -= take;
             fill_nulls(&mut block, self.fill, &self.projection.refs, &mut current.last);
-            return Ok(Some(project(Arc::clone(&current.id), block, &self.projection)));
+            return Ok(Some(project(Arc::clone(&current.id), block, &self.projection, self.fill)));
         }
     }
 }
@@ -158,12 +159,14 @@ fn cut(block: &mut Block, skip: usize, take: usize, refs: &[Ref]) {
     }
 }
 
-/// `fill()` of a statement without calls: it concerns the fields that a row lacks.
+/// `fill()` of a statement without calls: it concerns what a row lacks. A number does not fit into every column; that is left to
+/// [`project`].
 fn fill_nulls(block: &mut Block, fill: Fill, refs: &[Ref], last: &mut [Value]) {
     if matches!(fill, Fill::Null | Fill::None | Fill::Linear) {
         return;
     }
-    for ((column, r), last) in block.columns.iter_mut().zip(refs).zip(last).filter(|((_, r), _)| r.drives()) {
+    let fits = |r: &Ref| is_number(r.kind) || (fill == Fill::Previous && r.kind.is_some());
+    for ((column, r), last) in block.columns.iter_mut().zip(refs).zip(last).filter(|((_, r), _)| fits(r)) {
         let empty = constant(fill, r.kind);
         let mut builder = Builder::new(r.kind);
         for row in 0..block.times.len() {
@@ -180,7 +183,12 @@ fn fill_nulls(block: &mut Block, fill: Fill, refs: &[Ref], last: &mut [Value]) {
     }
 }
 
-fn project(id: Arc<SeriesId>, block: Block, projection: &Projection) -> Frame {
+fn is_number(kind: Type) -> bool {
+    matches!(kind, Some(DataType::Float | DataType::Integer | DataType::Unsigned))
+}
+
+fn project(id: Arc<SeriesId>, block: Block, projection: &Projection, fill: Fill) -> Frame {
+    let number = matches!(fill, Fill::Integer(_) | Fill::Number(_));
     let mut uses = vec![0usize; projection.refs.len()];
     for node in &projection.nodes {
         if let Node::Ref(i) = node {
@@ -197,7 +205,15 @@ fn project(id: Arc<SeriesId>, block: Block, projection: &Projection) -> Frame {
             Node::Ref(i) => {
                 uses[*i] -= 1;
                 let column = if simple && uses[*i] == 0 { cells[*i].take() } else { cells[*i].clone() };
-                column.unwrap_or_default().into_cells()
+                let column = column.unwrap_or_default();
+                match projection.refs.get(*i).filter(|r| number && !is_number(r.kind)) {
+                    Some(r) => {
+                        let empty = constant_beside(fill, r.kind);
+                        let filled = |v: Value| if v.is_null() { empty.clone() } else { v };
+                        Cells::Mixed((0..times.len()).map(|row| filled(column.value(row))).collect())
+                    }
+                    None => column.into_cells(),
+                }
             }
             node => {
                 let values = (0..times.len())

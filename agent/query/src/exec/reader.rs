@@ -260,6 +260,8 @@ pub(crate) fn frame_blocks(
     let places: Vec<Option<usize>> =
         all.iter().map(|r| inner.columns.iter().position(|c| c.name() == *r.name)).collect();
     let predicate = condition.map(|c| Predicate::new(c, &all));
+    // In a condition, any other name is a tag: of a GROUP BY around, or one that no row has.
+    let missing: Arc<str> = "".into();
     let mut out = VecDeque::new();
     for frame in frames {
         let columns: Vec<Col> = all
@@ -267,13 +269,23 @@ pub(crate) fn frame_blocks(
             .zip(&places)
             .map(|(r, place)| match place.and_then(|p| frame.columns.get(p)) {
                 Some(cells) => cells_to_col(cells, frame.times.len(), r),
-                None => frame.id.tag(&r.name).map_or(Col::Null, |v| Col::Same(Arc::clone(v))),
+                // Tags show when the subquery itself groups by them.
+                None => match frame.id.tag(&r.name).filter(|_| inner.dimensions.contains(&r.name)) {
+                    Some(value) => Col::Same(Arc::clone(value)),
+                    None => Col::Null,
+                },
             })
             .collect();
         let mut block = Block { times: frame.times.clone(), columns };
         let mut keep = vec![true; block.times.len()];
         if let Some(predicate) = &predicate {
-            predicate.apply(&all, &block.columns, &mut keep);
+            let mut columns = block.columns.clone();
+            for (column, r) in columns.iter_mut().zip(&all) {
+                if matches!(column, Col::Null) && !inner.columns.iter().any(|c| c.name() == *r.name) {
+                    *column = Col::Same(frame.id.tag(&r.name).map_or(&missing, |v| v).clone());
+                }
+            }
+            predicate.apply(&all, &columns, &mut keep);
         }
         block.columns.truncate(refs.len());
         out.extend(keep_rows(block, &keep));

@@ -6,6 +6,7 @@ use weir_model::FieldType;
 use super::reduce::is_literal;
 use crate::error::{Result, refuse};
 use crate::exec::eval::{Division, binary};
+use crate::exec::math;
 use crate::result::Value;
 
 /// The type of something; `None` if it is unknown.
@@ -149,6 +150,13 @@ fn call_type(call: &Call, args: &[Type]) -> Type {
                 name,
                 "relative_strength_index" | "triple_exponential_derivative" | "chande_momentum_oscillator"
             ) =>
+        {
+            Some(DataType::Float)
+        }
+        // Of an unknown column.
+        name if first.is_none()
+            && math::is_math(name)
+            && !matches!(name, "abs" | "ceil" | "floor" | "round") =>
         {
             Some(DataType::Float)
         }
