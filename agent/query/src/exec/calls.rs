@@ -7,7 +7,8 @@ use super::block::Ref;
 use super::holt_winters::Forecast;
 use super::project::reference;
 use super::technical::{self, Technical};
-use crate::error::{Result, fail, refuse};
+use crate::error::{QueryError, Result, fail, refuse};
+use crate::plan::prepare::Input;
 use crate::plan::types::{NoSchema, Type, type_of};
 use crate::plan::window::Windows;
 
@@ -90,6 +91,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) ascending: bool,
     /// Whether the statement is one selector.
     pub(crate) selector: bool,
+    /// What the statement reads.
+    pub(crate) inputs: &'a [Input],
+    /// The first function that cannot work on the type of its column. 1.x notices when it reads: without series there is no error.
+    pub(crate) refused: Option<QueryError>,
 }
 
 impl Planner<'_> {
@@ -108,7 +113,9 @@ impl Planner<'_> {
             _ if technical::is_technical(name) => self.transformation(call, windows)?,
             "holt_winters" | "holt_winters_with_fit" => {
                 let input = self.argument(call, windows)?;
-                check("holt winters", input.kind, |t| matches!(t, DataType::Float | DataType::Integer))?;
+                self.check(call, "holt winters", input.kind, |t| {
+                    matches!(t, DataType::Float | DataType::Integer)
+                });
                 let forecast = Forecast {
                     count: whole(call, 1),
                     season: whole(call, 2),
@@ -169,7 +176,7 @@ impl Planner<'_> {
         };
         let named = name.trim_start_matches("non_negative_").replace('_', " ");
         if name != "elapsed" {
-            check(&named, input.kind, is_number)?;
+            self.check(call, &named, input.kind, is_number);
         }
         Ok(Step::Transform(step, Box::new(input)))
     }
@@ -215,9 +222,9 @@ impl Planner<'_> {
         match name {
             "sum" | "mean" | "median" | "stddev" | "spread" | "integral" | "percentile" | "top"
             | "bottom" => {
-                check(name, v.cast, is_number)?;
+                self.check(call, name, v.cast, is_number);
             }
-            "min" | "max" => check(name, v.cast, |t| is_number(t) || t == DataType::Boolean)?,
+            "min" | "max" => self.check(call, name, v.cast, |t| is_number(t) || t == DataType::Boolean),
             _ => {}
         }
         // These keep the times of their points even in buckets.
@@ -227,6 +234,39 @@ impl Planner<'_> {
         let own_times = keeps || (selects && self.selector && windows.every == 0);
         let filled = windows.every != 0 && !keeps && func != LeafFunc::Distinct;
         Ok(Step::Leaf(self.push(func, v, windows, own_times, filled)))
+    }
+
+    /// Whether the column that `call` works on is read from anywhere: a measurement does not give a field by a cast that does
+    /// not fit it, and then its type does not matter either.
+    fn reads(&self, call: &Call) -> bool {
+        let v = match call.args.first() {
+            Some(Expr::VarRef(v)) => v,
+            Some(Expr::Call(inner)) => return self.reads(inner),
+            _ => return true,
+        };
+        self.inputs.iter().any(|input| match input {
+            Input::Table(table) => table.fields.get(v.name.as_str()).is_some_and(|stored| {
+                v.cast.is_none_or(|cast| cast == *stored || (is_number(cast) && is_number(*stored)))
+            }),
+            Input::Subquery(_) => true,
+        })
+    }
+
+    /// Notes a column of a type that the function cannot work on, in the words of 1.x.
+    fn check(&mut self, call: &Call, name: &str, kind: Type, fits: impl Fn(DataType) -> bool) {
+        if let Some(
+            t @ (DataType::Float
+            | DataType::Integer
+            | DataType::Unsigned
+            | DataType::String
+            | DataType::Boolean),
+        ) = kind
+            && !fits(t)
+            && self.reads(call)
+        {
+            let why = format!("unsupported {name} iterator type: *query.{}InterruptIterator", t.name());
+            self.refused.get_or_insert(fail(why));
+        }
     }
 
     fn push(
@@ -259,22 +299,6 @@ fn whole(call: &Call, place: usize) -> usize {
 
 const fn is_number(t: DataType) -> bool {
     matches!(t, DataType::Float | DataType::Integer | DataType::Unsigned)
-}
-
-/// Refuses a column of a type that the function cannot work on, as 1.x words it.
-fn check(name: &str, kind: Type, fits: impl Fn(DataType) -> bool) -> Result<()> {
-    match kind {
-        Some(
-            t @ (DataType::Float
-            | DataType::Integer
-            | DataType::Unsigned
-            | DataType::String
-            | DataType::Boolean),
-        ) if !fits(t) => {
-            refuse(format!("unsupported {name} iterator type: *query.{}InterruptIterator", t.name()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether a call picks points.

@@ -9,7 +9,7 @@ use weir_model::TimeRange;
 use super::aggregate::{Computed, Leaves, Task};
 use super::block::{Builder, Col, Frame, Ref, SeriesId};
 use super::calls::{CallPlan, Leaf, Planner, is_selector};
-use super::fill::constant;
+use super::fill::{constant, constant_beside};
 use super::groups::{Group, Level, Part, Run, groups, outer_id};
 use super::points::Point;
 use super::project::{Node, Projection};
@@ -67,12 +67,19 @@ impl<'a> Calls<'a> {
     fn new(prepared: &'a Prepared, projection: Projection, level: &Level, run: &'a Run) -> Result<Self> {
         let selector = projection.calls.len() == 1 && projection.calls.iter().all(|c| is_selector(&c.name));
         let mut leaves = Vec::new();
-        let mut planner = Planner { leaves: &mut leaves, ascending: prepared.ascending, selector };
+        let mut planner = Planner {
+            leaves: &mut leaves,
+            ascending: prepared.ascending,
+            selector,
+            inputs: &prepared.inputs,
+            refused: None,
+        };
         let plans = projection
             .calls
             .iter()
             .map(|call| planner.call(call, &level.windows))
             .collect::<Result<Vec<_>>>()?;
+        let refused = planner.refused.take();
         let start = leaves.iter().map(|l| l.windows.start).min().unwrap_or(level.windows.start);
         let end = leaves.iter().map(|l| l.windows.end).max().unwrap_or(level.windows.end);
         let reads = leaves.iter().any(|l| l.arg.kind.is_some());
@@ -80,6 +87,9 @@ impl<'a> Calls<'a> {
         // The rows of a subquery are taken in as they come; only what the leaves gather is held.
         let streams = reads && prepared.inputs.iter().all(|i| matches!(i, Input::Subquery(_)));
         let groups = if reads && !streams { groups(prepared, level, range, run)? } else { Vec::new() };
+        if let Some(error) = refused.filter(|_| streams || !groups.is_empty()) {
+            return Err(error);
+        }
         let mut this = Self {
             run,
             prepared,
@@ -194,6 +204,9 @@ impl<'a> Calls<'a> {
         }
         let mut missing: Vec<Value> = kinds.iter().map(|k| constant(self.fill, *k)).collect();
         let keep_last = self.fill == Fill::Previous;
+        let refs = &self.projection.refs;
+        let mut missing_beside: Vec<Value> =
+            refs.iter().map(|r| constant_beside(self.fill, r.kind)).collect();
         let mut times = Vec::new();
         let mut columns: Vec<Vec<Value>> = self.projection.nodes.iter().map(|_| Vec::new()).collect();
         let mut rest: Vec<std::iter::Peekable<std::vec::IntoIter<Point>>> =
@@ -219,12 +232,21 @@ impl<'a> Calls<'a> {
                 })
                 .collect();
             times.push(time);
+            let beside: Vec<Value> = missing_beside
+                .iter_mut()
+                .enumerate()
+                .map(|(i, missing)| match aux.as_ref().and_then(|a| a.get(i)).filter(|v| !v.is_null()) {
+                    Some(value) => {
+                        if keep_last {
+                            *missing = value.clone();
+                        }
+                        value.clone()
+                    }
+                    None => missing.clone(),
+                })
+                .collect();
             for (column, node) in columns.iter_mut().zip(&self.projection.nodes) {
-                let other = |i: usize| -> Value {
-                    let value = aux.as_ref().and_then(|a| a.get(i)).cloned().unwrap_or_default();
-                    let known = self.projection.refs.get(i).filter(|r| value.is_null() && r.drives());
-                    known.map_or(value, |r| constant(self.fill, r.kind))
-                };
+                let other = |i: usize| beside.get(i).cloned().unwrap_or_default();
                 column.push(node.value(&|i| values.get(i).cloned().unwrap_or(Value::Null), &other));
             }
         }
