@@ -233,6 +233,11 @@ fn a_tombstone_is_forgotten_when_no_file_and_no_log_needs_it() {
     let keys: BTreeSet<String> = shown(&store, "").into_keys().map(|(key, _, _)| key).collect();
     assert_eq!(keys.len(), 9);
     assert!(!keys.contains("m,a=2"));
+    // A compaction applies it to the file.
+    store.compact(std::time::Duration::from_secs(60)).unwrap();
+    assert!(store.catalog().state().tombstones().is_empty());
+    assert_eq!(shown(&store, "compacted").len(), 9);
+    Delete::of("m", Some("3"), TimeRange::ALL).run(&store).unwrap();
     store.drop_database("db").unwrap();
     assert!(store.catalog().state().tombstones().is_empty());
     assert!(store.view().unwrap().version.tombstones.is_empty());
@@ -372,6 +377,7 @@ enum Step {
     /// The shard group 30 days ago.
     DropOldest,
     Flush,
+    Compact,
 }
 
 impl Step {
@@ -386,6 +392,7 @@ impl Step {
                 old.is_none_or(|group| store.drop_shard(group.id.into()).is_ok())
             }
             Self::Flush => store.flush().is_ok(),
+            Self::Compact => store.compact(std::time::Duration::from_secs(60)).is_ok(),
         }
     }
 
@@ -395,7 +402,7 @@ impl Step {
             Self::Delete(delete) => delete.apply(model),
             Self::DropMeasurement(name) => model.retain(|(key, _, _), _| key.split(',').next() != Some(name)),
             Self::DropOldest => model.retain(|(_, time, _), _| *time > NOW - 15 * DAY),
-            Self::Flush => {}
+            Self::Flush | Self::Compact => {}
         }
     }
 }
@@ -422,8 +429,11 @@ fn script() -> Vec<Step> {
         batch(3),
         delete("m1", Some("0"), TimeRange::new(i64::MIN, NOW + 3)),
         Step::Flush,
+        delete("m0", Some("1"), TimeRange::ALL),
+        Step::Compact,
         delete("m0", None, TimeRange::ALL),
         batch(4),
+        Step::Compact,
     ]
 }
 
@@ -511,6 +521,7 @@ fn random_step(random: &mut Random) -> Step {
     let below = |random: &mut Random, n: u64| i64::try_from(random.below(n)).unwrap();
     let time = |random: &mut Random| NOW - below(random, 3) * 10 * DAY + below(random, 40);
     match random.below(12) {
+        0 if random.below(2) == 0 => Step::Compact,
         0 | 1 => Step::Flush,
         2..=5 => {
             let (one, two) = (time(random), time(random));
