@@ -151,9 +151,9 @@ impl Background {
         if now < self.not_before || shared.health.read_only().is_some() {
             return;
         }
-        if self.wants_flush(now) {
+        if let Some(hurry) = self.wants_flush(now) {
             // Its outcome is counted and tried again.
-            let _ = self.flush();
+            let _ = self.flush_with(hurry);
         } else if shared.arena_bytes() >= shared.options.seal_bytes
             || self.arenas_are_pressed()
             || shared.has_many_arenas()
@@ -169,31 +169,36 @@ impl Background {
         pool.is_over(60) && self.shared.arena_bytes() > pool.limit() / 8
     }
 
-    fn wants_flush(&mut self, now: u64) -> bool {
+    /// Whether to flush, and if so whether that is urgent.
+    fn wants_flush(&mut self, now: u64) -> Option<bool> {
         let shared = &self.shared;
         let options = &shared.options;
         if shared.wal_growth() >= options.flush_wal_bytes || shared.sealed_pool.is_over(80) {
-            return true;
+            return Some(true);
         }
         let oldest = shared.oldest_unflushed.load(Ordering::Relaxed);
         if oldest == 0 {
-            return false;
+            return None;
         }
         if now.saturating_sub(oldest) >= options.flush_age.as_nanos() as u64 {
-            return true;
+            return Some(false);
         }
         let quiet = now.saturating_sub(shared.last_write.load(Ordering::Relaxed));
         let paused = self.last_idle_flush.is_some_and(|t| now.saturating_sub(t) < IDLE_FLUSH_PAUSE_NS);
         if quiet >= options.flush_idle.as_nanos() as u64 && !paused && shared.wal_growth() >= IDLE_FLUSH_BYTES
         {
             self.last_idle_flush = Some(now);
-            return true;
+            return Some(false);
         }
-        false
+        None
     }
 
     fn flush(&mut self) -> Result<(), FlushError> {
-        let done = self.flusher.flush();
+        self.flush_with(true)
+    }
+
+    fn flush_with(&mut self, hurry: bool) -> Result<(), FlushError> {
+        let done = if hurry { self.flusher.flush() } else { self.flusher.flush_at_leisure() };
         if done.is_ok() {
             self.shared.note_flush();
         }

@@ -44,6 +44,8 @@ pub(crate) struct Flusher {
     emptied: Filed,
     /// By policy the series whose points were sealed after their group had been dropped.
     homeless: HashMap<PolicyId, RoaringBitmap>,
+    /// Whether the files are to be dense at once, which costs time but saves a compaction.
+    dense: bool,
     /// Files made by the flush under way.
     created: Vec<PathBuf>,
     /// Files that a failed manifest edit names: it may be on the disk after all, until another edit has succeeded.
@@ -75,6 +77,7 @@ impl Flusher {
             scratch: Scratch::default(),
             filed,
             emptied: Filed::new(),
+            dense: false,
             homeless: HashMap::new(),
             created: Vec::new(),
             doubtful: Vec::new(),
@@ -180,6 +183,20 @@ impl Flusher {
             runs.push(SealedRun { policy: series.policy, group, run: Arc::new(run) });
         }
         Ok(runs)
+    }
+
+    /// As [`flush`](Self::flush), when there is time: what is not much is written in the form in which it will stay.
+    ///
+    /// # Errors
+    /// Of [`flush`](Self::flush).
+    pub(crate) fn flush_at_leisure(&mut self) -> Result<(), FlushError> {
+        const DENSE_BYTES_MAX: u64 = 16 << 20;
+        let done = self.seal().and_then(|()| {
+            self.dense = self.shared.sealed_pool.used() <= DENSE_BYTES_MAX;
+            self.flush()
+        });
+        self.dense = false;
+        done
     }
 
     /// Seals, then writes every sealed run to segment files, moves the floors of all logs and gives log files back.
@@ -304,7 +321,7 @@ impl Flusher {
             group_start: group.window.min,
             gen_lo,
             gen_hi,
-            level: 0,
+            level: u8::from(self.dense),
         };
         let filters = inputs.iter().map(|run| filter_for(version, group.policy, group.id, run)).collect();
         let written = self.write_segment(&path, facts, inputs, filters, series)?;
@@ -317,7 +334,7 @@ impl Flusher {
             group: group.id,
             gen_lo,
             gen_hi,
-            level: 0,
+            level: u8::from(self.dense),
             bytes: written.bytes,
             points: written.points,
             t_min: written.t_min,
@@ -340,6 +357,7 @@ impl Flusher {
     ) -> Result<Written, FlushError> {
         let mut out = FileOut::create(self.shared.fs.as_ref(), path)?;
         if let [run] = inputs
+            && !self.dense
             && let Some(bytes) = &run.bytes
             && filters.iter().all(RunFilter::is_empty)
         {
@@ -354,7 +372,7 @@ impl Flusher {
             };
             return Ok(written);
         }
-        let mut writer = SegmentWriter::new(out, facts)?;
+        let mut writer = SegmentWriter::new(out, facts)?.dense(self.dense);
         let segments = inputs.iter().map(|r| Arc::clone(&r.segment));
         merge(segments.zip(filters).collect(), series, &mut writer)?;
         let (out, mut written) = writer.finish()?;
