@@ -1,6 +1,7 @@
 //! `weir run`: opens the store, listens, collects, and stops in the right order.
 
 mod adapter;
+mod continuous;
 mod inputs;
 mod listeners;
 mod reload;
@@ -27,7 +28,7 @@ use weir_query::{Engine, EngineOptions};
 use weir_store::Store;
 
 use crate::cli::RunArgs;
-use crate::records::CatalogRecords;
+use crate::records::{CatalogRecords, QueryRecords};
 use crate::settings::{self, Settings};
 use crate::{logging, store_options};
 
@@ -76,7 +77,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
             select_buckets_max: limits.max_select_buckets.unwrap_or(0),
         },
     )
-    .with_writer(Arc::new(adapter::IntoWriter::new(&store)));
+    .with_writer(Arc::new(adapter::IntoWriter::new(&store)))
+    .with_records(Arc::new(QueryRecords(store.clone())))?;
     let daemon = Daemon {
         args: args.clone(),
         program: Arc::new(Status {
@@ -172,7 +174,7 @@ impl Daemon {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
 
-        let running = listeners::start(&self, &settings.config, plan, engine, data).await?;
+        let running = listeners::start(&self, &settings.config, plan, Arc::clone(&engine), data).await?;
         for line in &running.banner {
             say(line);
         }
@@ -181,6 +183,7 @@ impl Daemon {
                 say(&line);
             }
         }
+        let continuous = continuous::start(engine);
         let mut inputs = inputs::Inputs::new(self.store.clone(), self.clock.clone());
         if !self.args.no_inputs {
             inputs.reconcile(&settings.inputs).await;
@@ -202,6 +205,7 @@ impl Daemon {
         }
         systemd::notify("STOPPING=1");
         tracing::info!("stopping");
+        continuous.abort();
         inputs.stop().await;
         running.stop(DRAIN).await;
         let store = self.store.clone();
