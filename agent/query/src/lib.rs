@@ -15,6 +15,7 @@ pub mod stream;
 mod continuous;
 mod error;
 mod exec;
+mod explain;
 mod into;
 mod manage;
 mod plan;

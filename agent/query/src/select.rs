@@ -8,8 +8,8 @@ use weir_influxql::ast::SelectStatement;
 use crate::error::Result;
 use crate::exec::block::{Frame, SeriesId};
 use crate::exec::cursor::{check_buckets, open};
-use crate::exec::groups::{Level, Run};
-use crate::plan::compile::compile;
+use crate::exec::groups::{Level, Run, Stats};
+use crate::plan::compile::{check_offsets, compile};
 use crate::plan::prepare::{Prepared, prepare};
 use crate::result::{Cells, Piece, Rows, SeriesHead};
 use crate::statement::Session;
@@ -44,27 +44,33 @@ pub(crate) fn each_frame(
     session: &Session<'_>,
     take: &mut dyn FnMut(&Prepared, Frame) -> Result<()>,
 ) -> Result<()> {
-    let now = session.now();
-    let compiled = compile(select, now)?;
+    let run = start(session);
+    let compiled = compile(select, run.now)?;
     let snapshot = session.snapshot()?;
     let prepared = prepare(&compiled, &session.place(&*snapshot))?;
+    check_offsets(&compiled)?;
     let level = Level::top(&prepared);
-    let options = &session.parts.options;
-    check_buckets(&prepared, &level, options.select_buckets_max)?;
-    let run = Run {
-        context: Arc::clone(session.reading),
-        pool: Arc::clone(&session.parts.pool),
-        points_max: options.select_points_max,
-        series_max: options.select_series_max,
-        now,
-        points: AtomicU64::new(0),
-        clock: Arc::clone(&session.parts.clock),
-        deadline: session.deadline,
-    };
+    check_buckets(&prepared, &level, session.parts.options.select_buckets_max)?;
     let mut cursor = open(&prepared, &level, &run)?;
     while let Some(frame) = cursor.next()? {
         session.check()?;
         take(&prepared, frame)?;
     }
     Ok(())
+}
+
+/// What the steps of a SELECT share, with its time.
+pub(crate) fn start(session: &Session<'_>) -> Run {
+    let options = &session.parts.options;
+    Run {
+        context: Arc::clone(session.reading),
+        pool: Arc::clone(&session.parts.pool),
+        points_max: options.select_points_max,
+        series_max: options.select_series_max,
+        now: session.now(),
+        points: AtomicU64::new(0),
+        stats: Stats::default(),
+        clock: Arc::clone(&session.parts.clock),
+        deadline: session.deadline,
+    }
 }

@@ -10,7 +10,7 @@ use crate::error::{Result, refuse};
 use crate::plan::prepare::Place;
 use crate::result::Piece;
 use crate::stream::Sender;
-use crate::{continuous, into, manage, select, show};
+use crate::{continuous, explain, into, manage, select, show};
 
 /// A running request.
 pub(crate) struct Session<'a> {
@@ -63,6 +63,7 @@ pub(crate) fn run(statement: Statement, session: &Session<'_>) -> Result<()> {
     match statement {
         Statement::Select(s) if s.target.is_some() => into::run(&s, session),
         Statement::Select(s) => select::run(&s, session),
+        Statement::Explain(s) => explain::run(&s, session),
         Statement::CreateDatabase(s) => manage::create_database(s, session),
         Statement::DropDatabase(s) => manage::drop_database(&s, session),
         Statement::CreateRetentionPolicy(s) => manage::create_policy(s, session),

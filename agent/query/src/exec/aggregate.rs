@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use weir_influxql::ast::{DataType, Fill};
 use weir_model::TimeRange;
@@ -76,6 +77,7 @@ impl Leaves<'_> {
         if let Some(computed) = self.attempt(task, true)? {
             return Ok(computed);
         }
+        self.run.stats.repeated.fetch_add(1, Ordering::Relaxed);
         self.attempt(task, false)?.ok_or_else(|| fail("statistics without having asked for them"))
     }
 
@@ -179,6 +181,7 @@ impl Leaves<'_> {
                         }
                         Item::Summary(summary) => {
                             self.run.context.check()?;
+                            self.run.stats.summary(&summary);
                             let start = windows.window(summary.span.min).0;
                             for (column, i) in columns.iter().zip(pass) {
                                 let Some(column) = summary.columns.get(*column) else { return Ok(false) };

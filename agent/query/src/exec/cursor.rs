@@ -14,9 +14,10 @@ use super::groups::{Group, Level, Part, Run, groups, outer_id};
 use super::points::Point;
 use super::project::{Node, Projection};
 use super::raw::Raw;
-use crate::error::{Result, refuse};
+use crate::error::{QueryError, Result, refuse};
 use crate::plan::prepare::{Input, Prepared};
 use crate::plan::types::Type;
+use crate::plan::window::Windows;
 use crate::result::{Cell, Cells, Value};
 
 /// Tasks computed before the next rows are given out: enough for all threads, few enough to hold.
@@ -49,6 +50,31 @@ pub(crate) fn rows(prepared: &Prepared, level: &Level, run: &Run) -> Result<Vec<
     Ok(out)
 }
 
+/// The calls of a statement as plans.
+pub(crate) struct Planned {
+    pub(crate) plans: Vec<CallPlan>,
+    pub(crate) leaves: Vec<Leaf>,
+    /// A function that cannot work on the type of its column; an error if there is anything to read.
+    pub(crate) refused: Option<QueryError>,
+}
+
+/// Plans the calls of `projection`.
+pub(crate) fn plan_calls(prepared: &Prepared, projection: &Projection, windows: &Windows) -> Result<Planned> {
+    let selector = projection.calls.len() == 1 && projection.calls.iter().all(|c| is_selector(&c.name));
+    let mut leaves = Vec::new();
+    let mut planner = Planner {
+        leaves: &mut leaves,
+        ascending: prepared.ascending,
+        selector,
+        inputs: &prepared.inputs,
+        refused: None,
+    };
+    let plans =
+        projection.calls.iter().map(|call| planner.call(call, windows)).collect::<Result<Vec<_>>>()?;
+    let refused = planner.refused.take();
+    Ok(Planned { plans, leaves, refused })
+}
+
 /// The rows of a statement with calls.
 struct Calls<'a> {
     run: &'a Run,
@@ -65,21 +91,7 @@ struct Calls<'a> {
 
 impl<'a> Calls<'a> {
     fn new(prepared: &'a Prepared, projection: Projection, level: &Level, run: &'a Run) -> Result<Self> {
-        let selector = projection.calls.len() == 1 && projection.calls.iter().all(|c| is_selector(&c.name));
-        let mut leaves = Vec::new();
-        let mut planner = Planner {
-            leaves: &mut leaves,
-            ascending: prepared.ascending,
-            selector,
-            inputs: &prepared.inputs,
-            refused: None,
-        };
-        let plans = projection
-            .calls
-            .iter()
-            .map(|call| planner.call(call, &level.windows))
-            .collect::<Result<Vec<_>>>()?;
-        let refused = planner.refused.take();
+        let Planned { plans, leaves, refused } = plan_calls(prepared, &projection, &level.windows)?;
         let start = leaves.iter().map(|l| l.windows.start).min().unwrap_or(level.windows.start);
         let end = leaves.iter().map(|l| l.windows.end).max().unwrap_or(level.windows.end);
         let reads = leaves.iter().any(|l| l.arg.kind.is_some());
@@ -88,6 +100,12 @@ impl<'a> Calls<'a> {
         let streams = reads && prepared.inputs.iter().all(|i| matches!(i, Input::Subquery(_)));
         let groups = if reads && !streams { groups(prepared, level, range, run)? } else { Vec::new() };
         if let Some(error) = refused.filter(|_| streams || !groups.is_empty()) {
+            // What a subquery refuses is said first.
+            for input in &prepared.inputs {
+                if let Input::Subquery(inner) = input {
+                    open(inner, &level.inner(inner, range, run.now), run)?;
+                }
+            }
             return Err(error);
         }
         let mut this = Self {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 use weir_influxql::ast::{Expr, Fill};
-use weir_model::read::{ReadContext, SeriesNo};
+use weir_model::read::{ReadContext, RunSummary, SeriesNo};
 use weir_model::{Clock, TimeRange};
 
 use super::block::{Frame, SeriesId};
@@ -30,9 +30,32 @@ pub(crate) struct Run {
     pub(crate) now: i64,
     /// Points read so far.
     pub(crate) points: AtomicU64,
+    /// What else was read.
+    pub(crate) stats: Stats,
     /// The clock, and the monotonic time at which the query is too late.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline: Option<u64>,
+}
+
+/// What a statement reads beside points, for EXPLAIN ANALYZE.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    /// Series that the conditions on tags left.
+    pub(crate) series: AtomicU64,
+    /// Runs of points answered by their statistics, and how many points those are.
+    pub(crate) summarised_runs: AtomicU64,
+    pub(crate) summarised_points: AtomicU64,
+    /// Tasks that were computed again from values, since statistics did not say enough.
+    pub(crate) repeated: AtomicU64,
+}
+
+impl Stats {
+    /// Counts one run.
+    pub(crate) fn summary(&self, run: &RunSummary) {
+        let points = run.columns.iter().map(|c| c.count).max().unwrap_or(0);
+        self.summarised_runs.fetch_add(1, Ordering::Relaxed);
+        self.summarised_points.fetch_add(points, Ordering::Relaxed);
+    }
 }
 
 impl Run {
@@ -177,6 +200,7 @@ fn add_table<'a>(
         return refuse(format!("max-select-series limit exceeded: ({}/{})", series.len(), run.series_max));
     }
     run.context.charge(series.len() as u64 * 8)?;
+    run.stats.series.fetch_add(series.len() as u64, Ordering::Relaxed);
     let source = Arc::new(TableSource { input, condition });
     let columns: Vec<_> = level.group_by.iter().map(|key| input.table.tag_column(key, &series)).collect();
     // By the numbers of the tags' values, in the order of the first series.

@@ -20,4 +20,4 @@ pub(crate) mod project;
 pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod technical;
-mod transform;
+pub(crate) mod transform;
