@@ -8,14 +8,16 @@
 //! series, time and field the later one wins. Fields that a line lacks are null; when nulls would take more room than values, the
 //! block is closed and another one is begun.
 
+mod parts;
+
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use weir_catalog::{ClaimError, FieldId, GroupBudget, GroupId, MeasurementId, Ticket};
+use weir_catalog::{ClaimError, GroupBudget, MeasurementId, Ticket};
 use weir_index::Predictor;
 use weir_model::read::Values;
 use weir_model::sink::Slot;
-use weir_model::{Decimal, FieldType, PointSink, Refusal, TemplateId, TimeRange};
+use weir_model::{Decimal, FieldType, PointSink, Refusal, TemplateId};
 
 use crate::error::WriteError;
 use crate::memtable::{Column, NO_SCALE, Rows};
@@ -23,105 +25,14 @@ use crate::pool::Charge;
 use crate::shared::Shared;
 use crate::version::PolicySeries;
 
+use self::parts::{NONE, OpenBlock, SlotName, Staged, Template, Window};
+
 /// Windows a template remembers.
 const WINDOWS_MAX: usize = 16;
 /// Cells a block may have beyond four times its values before it is closed.
 const NULLS_FREE: usize = 256;
 /// Bytes by which a reservation grows.
 const RESERVE_STEP: u64 = 256 << 10;
-/// No block, no column.
-const NONE: u32 = u32::MAX;
-
-/// One field of the started point.
-#[derive(Clone, Copy, Debug)]
-struct Staged {
-    /// Slot << 3 | type.
-    key: u32,
-    /// Digits after the point, or [`NO_SCALE`].
-    scale: u8,
-    /// The value's bits; for a string its start << 32 | length in the staged text.
-    bits: u64,
-}
-
-impl Staged {
-    const fn slot(self) -> u32 {
-        self.key >> 3
-    }
-
-    fn field_type(self) -> FieldType {
-        FieldType::from_u8((self.key & 7) as u8).unwrap_or(FieldType::Float)
-    }
-}
-
-/// A field name of a template.
-#[derive(Debug)]
-struct SlotName {
-    name: Arc<str>,
-    /// Called `time`: such fields are dropped silently.
-    is_time: bool,
-    /// Last point that had it, and where it was staged; finds duplicates.
-    seen: (u64, u32),
-}
-
-/// What a template knows about one shard group.
-#[derive(Debug)]
-struct Window {
-    range: TimeRange,
-    group: GroupId,
-    /// By slot: the field that stands for the name here.
-    fields: Vec<Option<(FieldType, FieldId)>>,
-    /// Index of the open block, [`NONE`] if there is none, valid in batch `batch`.
-    block: u32,
-    batch: u64,
-    /// Rows and fields of the block before: the next one is likely to be as large.
-    hint: (usize, usize),
-}
-
-/// A measurement as the driver numbers it. Names stay; ids are looked up again when the catalog says that cached things went stale.
-#[derive(Debug)]
-struct Template {
-    name: Arc<str>,
-    measurement: Option<MeasurementId>,
-    slots: Vec<SlotName>,
-    slot_by_name: HashMap<Arc<str>, u32>,
-    windows: Vec<Window>,
-    current: usize,
-}
-
-impl Template {
-    fn new(name: Arc<str>) -> Self {
-        Self {
-            name,
-            measurement: None,
-            slots: Vec::new(),
-            slot_by_name: HashMap::new(),
-            windows: Vec::new(),
-            current: 0,
-        }
-    }
-}
-
-/// A block that still grows.
-#[derive(Debug)]
-struct OpenBlock {
-    rows: Rows,
-    /// For each column its slot and type, as staged.
-    keys: Vec<u32>,
-    /// By slot: the column, or [`NONE`].
-    column_of: Vec<u32>,
-    /// Whether some cell is null.
-    has_nulls: bool,
-    values: usize,
-    /// Template and window, for the size hint.
-    home: (u32, u32),
-}
-
-impl OpenBlock {
-    /// The column of a slot, or [`NONE`].
-    fn column(&self, slot: u32) -> u32 {
-        self.column_of.get(slot as usize).copied().unwrap_or(NONE)
-    }
-}
 
 /// Where the open batch goes.
 #[derive(Clone, Debug)]

@@ -1,3 +1,5 @@
+//! The simulated disk: what a power cut keeps, what a fault does.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The series index: one id for all spellings, filters, orders, ghosts.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 
