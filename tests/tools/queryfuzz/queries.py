@@ -255,7 +255,10 @@ class Maker:
         name = self.rng.choice(pool)
         cast = None
         if self.chance(0.05):
-            cast = self.rng.choice(["float", "integer", "string", "boolean", "field"])
+            kind = scope.fields.get(name, "float")
+            cast = kind if self.chance(0.4) else self.rng.choice(["float", "integer", "field"])
+            if self.chance(0.1):
+                cast = self.rng.choice(["float", "integer", "string", "boolean"])
         return ["ref", name, cast]
 
     def numeric(self, scope):

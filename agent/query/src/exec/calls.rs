@@ -222,7 +222,15 @@ impl Planner<'_> {
         match name {
             "sum" | "mean" | "median" | "stddev" | "spread" | "integral" | "percentile" | "top"
             | "bottom" => {
-                self.check(call, name, v.cast, is_number);
+                // With tags, the greatest (or least) of each combination is found first.
+                let inner =
+                    match (name, v.cast) {
+                        ("top" | "bottom", Some(DataType::String)) if call.args.len() > 2 => {
+                            if name == "top" { "max" } else { "min" }
+                        }
+                        _ => name,
+                    };
+                self.check(call, inner, v.cast, is_number);
             }
             "min" | "max" => self.check(call, name, v.cast, |t| is_number(t) || t == DataType::Boolean),
             _ => {}
@@ -264,7 +272,10 @@ impl Planner<'_> {
             && !fits(t)
             && self.reads(call)
         {
-            let why = format!("unsupported {name} iterator type: *query.{}InterruptIterator", t.name());
+            let reduced = matches!(name, "top" | "bottom") && call.args.len() > 2;
+            let iterator = if reduced { "booleanReduceBoolean" } else { "Interrupt" };
+            let named = if reduced { "" } else { t.name() };
+            let why = format!("unsupported {name} iterator type: *query.{named}{iterator}Iterator");
             self.refused.get_or_insert(fail(why));
         }
     }

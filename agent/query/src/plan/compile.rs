@@ -70,12 +70,11 @@ pub(crate) fn compile(select: &SelectStatement, now: i64) -> Result<Compiled> {
     let last = if compiled.every != 0 { now } else { TIME_MAX };
     compiled.end = compiled.own_bounds.max.unwrap_or(last);
     finish(&mut compiled, select, now)?;
-    check_offsets(&compiled)?;
     Ok(compiled)
 }
 
-/// A time written as text shifts no buckets; 1.x says so after all its other checks.
-fn check_offsets(compiled: &Compiled) -> Result<()> {
+/// A time written as text shifts no buckets; 1.x says so after all its other checks, those of types among them.
+pub(crate) fn check_offsets(compiled: &Compiled) -> Result<()> {
     for dimension in &compiled.statement.dimensions {
         if let Expr::Call(Call { args, .. }) = &dimension.0
             && let Some(shift @ Expr::String(_)) = args.get(1)
