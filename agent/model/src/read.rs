@@ -210,7 +210,7 @@ pub struct Summary {
     pub count: u64,
     /// Smallest and largest, for numbers; `None` when not known or `count` is 0.
     pub min_max: Option<(Number, Number)>,
-    /// Sum and sum of magnitudes, when adding in any order gives the same bits (rule M19).
+    /// Sum and sum of magnitudes, when adding in any order gives the same bits; sums of parts may be used while the magnitudes add up to less than 2^53.
     pub exact_sum: Option<(Number, f64)>,
 }
 
