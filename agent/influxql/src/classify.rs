@@ -32,7 +32,15 @@ impl Statement {
         match self {
             Self::Select(s) => select_privileges(s),
             Self::Explain(s) => select_privileges(&s.select),
-            Self::CreateContinuousQuery(s) => on(Some(&s.database), Read),
+            // It runs with nobody's rights, so all that it reads and writes is asked for; names without a database mean its own.
+            Self::CreateContinuousQuery(s) => {
+                let mut needed = on(Some(&s.database), Read);
+                needed.extend(select_privileges(&s.select).into_iter().map(|mut p| {
+                    p.database.get_or_insert_with(|| s.database.clone());
+                    p
+                }));
+                needed
+            }
             Self::Delete(_) | Self::DropSeries(_) => on(None, Write),
             Self::DropRetentionPolicy(s) => on(Some(&s.database), Write),
             Self::DropContinuousQuery(s) => on(Some(&s.database), Write),
@@ -183,6 +191,13 @@ mod tests {
         for text in ["CREATE DATABASE a", "DROP MEASUREMENT m", "SHOW USERS", "KILL QUERY 1", "SHOW STATS"] {
             assert_eq!(needs(text), [(true, None, Some(Privilege::All))], "{text}");
         }
+        // 1.x does not ask for what a continuous query reads from elsewhere.
+        assert_eq!(
+            needs(
+                "CREATE CONTINUOUS QUERY c ON a BEGIN SELECT mean(v) INTO b..x FROM m, e..n GROUP BY time(1h) END"
+            ),
+            [(false, db("a"), read), (false, db("a"), read), (false, db("e"), read), (false, db("b"), write)]
+        );
         // Without a FROM clause 1.x lets anybody count exactly; here it needs to be allowed to read.
         assert_eq!(needs("SHOW SERIES EXACT CARDINALITY ON a"), [(false, db("a"), read)]);
     }
