@@ -97,6 +97,8 @@ pub(crate) struct Parts {
     pub(crate) writer: Option<Arc<dyn PointWriter>>,
     pub(crate) running: Arc<Registry>,
     pub(crate) continuous: Arc<Kept>,
+    /// Time at which the engine was made.
+    pub(crate) started: i64,
 }
 
 impl Engine {
@@ -111,8 +113,17 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if options.threads == 0 { cores() } else { options.threads };
         let pool = Arc::new(Pool::new(threads));
-        let (running, continuous) = (Arc::default(), Arc::default());
-        let parts = Parts { source, admin, clock, options, pool, writer: None, running, continuous };
+        let parts = Parts {
+            source,
+            admin,
+            started: clock.now().0,
+            clock,
+            options,
+            pool,
+            writer: None,
+            running: Arc::default(),
+            continuous: Arc::default(),
+        };
         Self { parts: Arc::new(parts), threads: Threads::default() }
     }
 

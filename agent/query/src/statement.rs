@@ -86,8 +86,18 @@ pub(crate) fn run(statement: Statement, session: &Session<'_>) -> Result<()> {
         Statement::ShowShards => show::shards(session),
         Statement::KillQuery(s) if session.parts.running.kill(s.id) => Ok(()),
         Statement::KillQuery(s) => refuse(format!("no such query id: {}", s.id)),
-        // There is nothing of these kinds to show.
+        Statement::ShowStats(module) => show::stats(module.as_deref(), session),
+        Statement::ShowDiagnostics(module) => show::diagnostics(module.as_deref(), session),
+        // There are none: what is written is not forwarded.
         Statement::ShowSubscriptions => Ok(()),
+        Statement::CreateSubscription(_) => {
+            refuse("subscriptions are not supported: Weir does not forward what is written to it")
+        }
+        Statement::DropSubscription(s) => {
+            let snapshot = session.snapshot()?;
+            session.place(&*snapshot).policy(&s.database, Some(&s.retention_policy), None)?;
+            refuse("subscription not found")
+        }
         Statement::ShowContinuousQueries => continuous::show(session),
         Statement::CreateContinuousQuery(s) => continuous::create(s, session),
         Statement::DropContinuousQuery(s) => continuous::drop_query(&s, session),

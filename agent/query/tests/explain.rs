@@ -82,3 +82,34 @@ fn errors_are_those_of_the_statement() {
         assert_eq!(body["results"][0]["error"], want);
     }
 }
+
+#[test]
+fn the_program_reports_on_its_parts() {
+    let s = server();
+    let answer = |q: &str| {
+        let (_, body) = s.query(&Request { q, db: Some("d"), ..Default::default() });
+        body["results"][0]["series"].clone()
+    };
+    let stats = answer("SHOW STATS");
+    let names: Vec<&str> = stats.as_array().unwrap().iter().map(|x| x["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["queryExecutor", "cq", "database"]);
+    let database = answer("SHOW STATS FOR 'database'");
+    assert_eq!(database[0]["tags"]["database"], "d");
+    assert_eq!(database[0]["columns"], serde_json::json!(["numMeasurements", "numSeries"]));
+    assert_eq!(database[0]["values"], serde_json::json!([[1, 3]]));
+    assert_eq!(answer("SHOW DIAGNOSTICS").as_array().unwrap().len(), 4);
+    assert_eq!(answer("SHOW DIAGNOSTICS FOR 'system'")[0]["values"][0][1], "1970-02-10T00:00:00Z");
+}
+
+#[test]
+fn subscriptions_are_refused() {
+    let s = server();
+    for (q, want) in [
+        ("CREATE SUBSCRIPTION x ON d.autogen DESTINATIONS ALL 'http://a:1'", "Weir does not forward"),
+        ("DROP SUBSCRIPTION x ON d.autogen", "subscription not found"),
+        ("DROP SUBSCRIPTION x ON d.other", "retention policy not found: other"),
+    ] {
+        let (_, body) = s.query(&Request { q, db: Some("d"), ..Default::default() });
+        assert!(body["results"][0]["error"].as_str().unwrap().contains(want), "{body}");
+    }
+}
