@@ -1,6 +1,6 @@
 //! The series of a statement, by measurement and grouped tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -234,15 +234,23 @@ fn limit_groups(groups: &mut Vec<(SeriesId, Vec<SeriesNo>)>, level: &Level) {
     if level.slimit == 0 && level.sskip == 0 {
         return;
     }
-    let mut seen: Vec<Vec<Arc<str>>> = Vec::new();
-    groups.retain(|(id, _)| {
-        let key: Vec<Arc<str>> = level.outermost.iter().filter_map(|d| id.tag(d).cloned()).collect();
-        let place = seen.iter().position(|s| *s == key).unwrap_or_else(|| {
-            seen.push(key);
-            seen.len() - 1
-        }) as u64;
-        place >= level.sskip && place < level.sskip.saturating_add(level.slimit)
-    });
+    // 1.x counts them in the order of the tags that they have, then of their values: a series that lacks a tag comes
+    // before or after the others by the names of those it has.
+    let key = |id: &SeriesId| {
+        let present: Vec<(&Arc<str>, &Arc<str>)> = level
+            .outermost
+            .iter()
+            .filter_map(|d| id.tag(d).map(|value| (d, value)))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let parts = present.iter().map(|(d, _)| &***d).chain(present.iter().map(|(_, value)| &***value));
+        parts.collect::<Vec<&str>>().join("|")
+    };
+    let all: BTreeSet<String> = groups.iter().map(|(id, _)| key(id)).collect();
+    let skip = usize::try_from(level.sskip).unwrap_or(usize::MAX);
+    let wanted = usize::try_from(level.slimit).unwrap_or(usize::MAX);
+    let kept: BTreeSet<&String> = all.iter().skip(skip).take(wanted).collect();
+    groups.retain(|(id, _)| kept.contains(&key(id)));
 }
 
 /// The group that rows of the series `id` of a subquery belong to.
