@@ -32,6 +32,8 @@ pub(crate) fn of(config: &Config, data: &Path) -> Result<StoreOptions, String> {
     if let Some(bytes) = store.disk_reserve {
         options.disk_reserve = bytes.0;
     }
+    // What systemd's time service leaves once it has set the clock.
+    options.clock_synchronised = || Path::new("/run/systemd/timesync/synchronized").exists();
     options.wal_sync = match store.wal_sync.as_deref() {
         None | Some("commit") => WalSync::Commit,
         Some("none") => WalSync::Never,

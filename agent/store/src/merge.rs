@@ -38,6 +38,9 @@ impl<W: Write> Sink for SegmentWriter<W> {
     }
 }
 
+/// Rows of a series that are read at once from each run, so that many long series side by side need little memory.
+const PART_ROWS: usize = 8_192;
+
 /// A run being read: the series it stands at.
 struct Input {
     scan: SeriesScan,
@@ -62,7 +65,7 @@ pub(crate) fn merge<S: Sink>(
         .iter()
         .zip(filters)
         .map(|(run, filter)| Input {
-            scan: SeriesScan::new(Arc::clone(run)),
+            scan: SeriesScan::new(Arc::clone(run)).in_parts_of(PART_ROWS),
             filter,
             points: SeriesPoints::default(),
             at: None,

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use weir_codec::{
-    FloatHint, decode_bool, decode_f64, decode_i64, decode_strings, decode_time, encode_bool, encode_f64,
-    encode_i64, encode_strings, encode_time,
+    DenseReader, FloatHint, decode_bool, decode_f64, decode_i64, decode_strings, decode_time, encode_bool,
+    encode_f64, encode_i64, encode_strings, encode_time,
 };
 use weir_model::read::Strings;
 
@@ -13,7 +13,7 @@ fuzz_target!(|input: (u8, Vec<u8>, &[u8])| {
     let runs: Vec<u32> = lens.iter().map(|&l| u32::from(l)).collect();
     let n: usize = lens.iter().map(|&l| usize::from(l)).sum();
     let mut out = Vec::new();
-    match kind % 5 {
+    match kind % 6 {
         0 => {
             let (mut values, mut again) = (Vec::new(), Vec::new());
             if decode_i64(bytes, n, &runs, &mut values).is_ok() {
@@ -39,6 +39,23 @@ fuzz_target!(|input: (u8, Vec<u8>, &[u8])| {
                 encode_f64(&values, &runs, &mut FloatHint::default(), &mut out);
                 assert_eq!(decode_f64(&out, n, &runs, &mut again), Ok(out.len()));
                 assert!(values.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+        }
+        4 => {
+            // A head, then a block of the column.
+            let (head, block) = bytes.split_at(bytes.len().min(usize::from(kind)));
+            if let Ok(mut reader) = DenseReader::new(head) {
+                let (mut integers, mut floats) = (Vec::new(), Vec::new());
+                if reader.integers(block, n, &runs, &mut integers).is_ok() {
+                    assert_eq!(integers.len(), n);
+                }
+                integers.clear();
+                if reader.times(block, n, &runs, &mut integers).is_ok() {
+                    assert_eq!(integers.len(), n);
+                }
+                if reader.floats(block, n, &runs, &mut floats).is_ok() {
+                    assert_eq!(floats.len(), n);
+                }
             }
         }
         3 => {

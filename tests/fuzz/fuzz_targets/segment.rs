@@ -10,14 +10,17 @@ use weir_segment::{
     forge_checksums,
 };
 
-/// A small segment with long and short series, nulls, floats, integers and booleans.
-static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let times: Vec<i64> = (0..100).map(|i| i * 1_000).chain(0..5).chain(3..20).collect();
+/// Small segments with long and short series, nulls, floats, integers and booleans: light, and longer and dense.
+static SAMPLES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [sample(100, false), sample(900, true)]);
+
+fn sample(long: u32, dense: bool) -> Vec<u8> {
+    let times: Vec<i64> =
+        (0..i64::from(long)).map(|i| i * 1_000 + i * i % 7).chain(0..5).chain(3..20).collect();
     let n = times.len();
     let floats: Vec<f64> = (0..n).map(|i| (i * i % 1_000) as f64 / 10.0).collect();
     let integers: Vec<i64> = (0..n as i64).map(|i| i * 7 % 13).collect();
     let flags: Vec<bool> = (0..n).map(|i| i % 3 == 0).collect();
-    let some = Validity::Bits(vec![0x00FF_00FF_F0F0_1234, 0xFFFF_FFFF]);
+    let some = Validity::Bits([0x00FF_00FF_F0F0_1234, 0xFFFF_FFFF].repeat(n.div_ceil(128)));
     let columns = [
         StripeColumn { field: 1, values: StripeValues::Float(&floats), valid: &Validity::All },
         StripeColumn { field: 2, values: StripeValues::Integer(&integers), valid: &some },
@@ -25,20 +28,21 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     ];
     let stripe = StripeInput {
         measurement: 1,
-        series: &[(10, 100), (5, 5), (77, 17)],
+        series: &[(10, long), (5, 5), (77, 17)],
         times: &times,
         columns: &columns,
         first_key: b"m,h=1",
         last_key: b"m,h=3",
     };
     let written = SegmentWriter::new(Vec::new(), SegmentFacts::default())
+        .map(|writer| writer.dense(dense))
         .and_then(|mut writer| writer.push(&stripe).and_then(|()| writer.finish()));
     written.map(|w| w.0).unwrap_or_default()
-});
+}
 
-fuzz_target!(|input: (bool, Vec<(u16, u8)>, &[u8])| {
-    let (whole, changes, raw) = input;
-    let mut bytes = if whole { raw.to_vec() } else { SAMPLE.clone() };
+fuzz_target!(|input: (u8, Vec<(u16, u8)>, &[u8])| {
+    let (choice, changes, raw) = input;
+    let mut bytes = SAMPLES.get(usize::from(choice % 3)).cloned().unwrap_or_else(|| raw.to_vec());
     for (at, byte) in changes {
         if let Some(slot) = bytes.get_mut(at as usize) {
             *slot = byte;

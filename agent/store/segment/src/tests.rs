@@ -217,6 +217,15 @@ proptest! {
         let expected: Vec<Plain> = stripes.iter().flat_map(plain).collect();
         for dense in [false, true] {
             let bytes = write_as(&stripes, dense);
+            let segment = Arc::new(Segment::open(Arc::new(bytes.clone())).unwrap());
+            let mut scan = SeriesScan::new(segment).in_parts_of(100);
+            let (mut points, mut rows) = (SeriesPoints::default(), Vec::new());
+            while scan.next(&mut points).unwrap() {
+                prop_assert!(points.times.len() < 100 + BLOCK_POINTS_MAX && !points.times.is_empty());
+                rows.extend(points.times.iter().map(|&t| (points.measurement, points.series, t)));
+            }
+            let whole = expected.iter().flat_map(|p| p.times.iter().map(|&t| (p.measurement, p.id, t)));
+            prop_assert!(rows.into_iter().eq(whole));
             prop_assert_eq!(&read(Arc::new(bytes.clone())).unwrap(), &expected);
             prop_assert_eq!(&read(Arc::new(File(bytes))).unwrap(), &expected);
         }
