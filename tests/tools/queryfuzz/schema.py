@@ -40,7 +40,9 @@ class Database:
         self.mixed = rng.random() < 0.12
         self.odd = rng.random() < 0.3
         self.shape()
-        self.measurements = [self.measurement(i) for i in range(rng.choice([1, 2, 2, 3]))]
+        self.measurements = []
+        for i in range(rng.choice([1, 2, 2, 3])):
+            self.measurements.append(self.measurement(i))
         lines = [line for n, m in enumerate(self.measurements) for line in self.points(m, n)]
         self.batches = self.order(lines)
 
@@ -76,7 +78,7 @@ class Database:
 
     def measurement(self, i):
         rng, used = self.rng, set()
-        names = {m.name for m in getattr(self, "measurements", [])}
+        names = {m.name for m in self.measurements}
         name = self.name("m%d" % i, names)
         tags = {}
         for k in ["host", "region", "dev"][:rng.choice([0, 1, 1, 2, 2, 3])]:

@@ -15,7 +15,7 @@ use super::groups::TableSource;
 use super::predicate::Predicate;
 use crate::error::Result;
 use crate::plan::prepare::Prepared;
-use crate::result::{Cells, Value};
+use crate::result::{Cell, Cells, Value};
 
 /// What a reader gives.
 pub(crate) enum Item {
@@ -281,6 +281,18 @@ pub(crate) fn frame_blocks(
         if let Some(predicate) = &predicate {
             let mut columns = block.columns.clone();
             for (column, r) in columns.iter_mut().zip(&all) {
+                if r.kind == Some(DataType::Boolean) {
+                    // Unlike in a measurement, a boolean that a row of a subquery lacks counts as false.
+                    let mut builder = super::block::Builder::new(r.kind);
+                    for row in 0..block.times.len() {
+                        builder.push(match column.cell(row) {
+                            Cell::Null => Cell::Boolean(false),
+                            cell => cell,
+                        });
+                    }
+                    *column = Col::Data(builder.finish());
+                    continue;
+                }
                 if matches!(column, Col::Null) && !inner.columns.iter().any(|c| c.name() == *r.name) {
                     *column = Col::Same(frame.id.tag(&r.name).map_or(&missing, |v| v).clone());
                 }
