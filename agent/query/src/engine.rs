@@ -236,7 +236,7 @@ fn run_all(query: Query, session: &Session<'_>) {
         session.reading.release(session.reading.used());
     }
     let elapsed = session.parts.clock.monotonic_ns().saturating_sub(started);
-    metrics::histogram!("weir_query_seconds").record(elapsed as f64 / 1e9);
+    metrics::histogram!("weir_query_duration_seconds").record(elapsed as f64 / 1e9);
 }
 
 fn run_one(statement: Statement, session: &Session<'_>) -> Result<()> {
