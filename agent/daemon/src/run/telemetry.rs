@@ -31,7 +31,6 @@ pub(super) fn render(handle: &PrometheusHandle, store: &Store) -> String {
     let stats = store.stats();
     gauge!("weir_segment_count").set(stats.segments as f64);
     gauge!("weir_segment_bytes").set(stats.segment_bytes as f64);
-    gauge!("weir_wal_bytes").set(stats.wal_bytes as f64);
     gauge!("weir_memtable_bytes").set(stats.arena_bytes as f64);
     handle.run_upkeep();
     // The exporter has no counter that can be set to a fraction; the name says what it is.
