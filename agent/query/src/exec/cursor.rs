@@ -9,7 +9,7 @@ use weir_model::TimeRange;
 use super::aggregate::{Computed, Leaves, Task};
 use super::block::{Builder, Col, Frame, Ref, SeriesId};
 use super::calls::{CallPlan, Leaf, Planner, is_selector};
-use super::fill::{constant, constant_beside};
+use super::fill::constant_beside;
 use super::groups::{Group, Level, Part, Run, groups, outer_id};
 use super::points::Point;
 use super::project::{Node, Projection};
@@ -220,7 +220,7 @@ impl<'a> Calls<'a> {
         if let ([only], [Node::Call(_)]) = (points.as_slice(), self.projection.nodes.as_slice()) {
             return one_column(id, only, kinds.first().copied().flatten());
         }
-        let mut missing: Vec<Value> = kinds.iter().map(|k| constant(self.fill, *k)).collect();
+        let mut missing: Vec<Value> = kinds.iter().map(|k| constant_beside(self.fill, *k)).collect();
         let keep_last = self.fill == Fill::Previous;
         let refs = &self.projection.refs;
         let mut missing_beside: Vec<Value> =

@@ -24,7 +24,8 @@ pub(crate) fn constant(fill: Fill, kind: Type) -> Value {
     }
 }
 
-/// The value that `fill` puts into a column that is no call: into one that holds no numbers, the number as it is written.
+/// The value that `fill` puts into a column beside the calls, and for a call that has no point at all: into one that holds no
+/// numbers, the number as it is written.
 pub(crate) fn constant_beside(fill: Fill, kind: Type) -> Value {
     match (kind, fill) {
         (None | Some(DataType::String | DataType::Boolean | DataType::Tag), Fill::Integer(x)) => {

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weir_influxql::ast::{DataType, Expr, Field, Fill, Measurement, MeasurementName};
+use weir_influxql::walk::walk_expr;
 use weir_model::TimeRange;
 use weir_model::read::{Snapshot, Table};
+use weir_model::time::{TIME_MAX, TIME_MIN};
 
 use super::compile::{Compiled, CompiledSource};
 use super::names;
 use super::rewrite::rewrite;
 use super::types::{self, Schema, Type, gives_way, of_field, type_of};
 use crate::error::{Result, fail, refuse};
+use crate::exec::technical;
 use crate::result::Zone;
 
 /// A SELECT that can be executed.
@@ -198,12 +201,51 @@ impl Place<'_> {
 
 /// Binds `compiled`, the outermost statement, to the measurements at `place`.
 pub(crate) fn prepare(compiled: &Compiled, place: &Place<'_>) -> Result<Prepared> {
-    let start = compiled.start.saturating_sub(compiled.every);
-    let prepared = bind(compiled, place, TimeRange::new(start, compiled.end))?;
+    let prepared = bind(compiled, place, schema_range(compiled))?;
     for field in &prepared.fields {
         type_of(&field.expr, &types::NoSchema)?;
     }
     Ok(prepared)
+}
+
+/// The range whose fields count: transformations look at buckets before the first, which is the last when descending.
+fn schema_range(compiled: &Compiled) -> TimeRange {
+    let extra = compiled.every.saturating_mul(extra_buckets(compiled));
+    if compiled.ascending {
+        TimeRange::new(compiled.start.saturating_sub(extra).max(TIME_MIN), compiled.end)
+    } else {
+        TimeRange::new(compiled.start, compiled.end.saturating_add(extra).min(TIME_MAX))
+    }
+}
+
+/// How many buckets outside the range the transformations of a statement and its subqueries may look at.
+fn extra_buckets(compiled: &Compiled) -> i64 {
+    let mut most = 0;
+    for field in &compiled.statement.fields {
+        walk_expr(&field.expr, &mut |e| {
+            let Expr::Call(call) = e else { return };
+            let looks_at = match (call.name.as_str(), call.args.get(1)) {
+                (
+                    "derivative"
+                    | "non_negative_derivative"
+                    | "difference"
+                    | "non_negative_difference"
+                    | "elapsed",
+                    _,
+                ) => 1,
+                ("moving_average", Some(Expr::Integer(n))) => *n,
+                (name, Some(Expr::Integer(n))) if technical::is_technical(name) => *n,
+                _ => 0,
+            };
+            most = most.max(looks_at);
+        });
+    }
+    for source in &compiled.sources {
+        if let CompiledSource::Subquery(inner) = source {
+            most = most.max(extra_buckets(inner));
+        }
+    }
+    most
 }
 
 fn bind(compiled: &Compiled, place: &Place<'_>, range: TimeRange) -> Result<Prepared> {
