@@ -112,7 +112,18 @@ def percentile_of_nothing(f):
 
 
 def equal_values(f):
-    return bool({"mode", "percentile"} & set(queries.all_calls(f.query))) and f.agrees("shape")
+    used = set(queries.all_calls(f.query))
+    return bool({"mode", "percentile"} & used) and (any(u.startswith("non_negative") for u in used) or f.agrees("shape"))
+
+
+def descending_subquery(f):
+    if f.query["kind"] == "show" or queries.depth(f.query) == 1:
+        return False
+    return any(q.get("order") == "DESC" for q in levels(f.query)) and any(len(q["fields"]) > 1 for q in list(levels(f.query))[1:])
+
+
+def types_of_mathematics(f):
+    return "invalid argument type for the" in error_text(f.want)
 
 
 def limited_input(f):
@@ -263,8 +274,12 @@ def nan_of_a_subquery(f):
     return f.ties() and queries.depth(f.query) > 1 and bool({"stddev", *queries.MATH, *queries.MATH2} & set(queries.all_calls(f.query)))
 
 
-def rest_of_a_division(f):
-    return " % " in queries.show(f.query) and bool({*queries.MATH, *queries.MATH2} & set(queries.all_calls(f.query))) and f.agrees("shape")
+def amplified_digits(f):
+    """% of, or a sine of, what a function gives."""
+    used = list(queries.all_calls(f.query)) if f.query["kind"] != "show" else []
+    mathematics = [u for u in used if u in queries.MATH + queries.MATH2]
+    rest = " % " in queries.show(f.query) and bool(mathematics)
+    return (rest or len(mathematics) > 1 and bool({"sin", "cos", "tan"} & set(mathematics))) and f.agrees("shape")
 
 
 def rounding_near_zero(f):
@@ -319,7 +334,9 @@ EXCEPTIONS = [
     ("casts", "a cast to a type that the column does not have: ignored around subqueries by 1.x, and filled otherwise", casts),
     ("nan", "1.x passes NaN (the standard deviation of one point, a root of a negative number) on to the statement around a subquery",
      nan_of_a_subquery),
-    ("modulo", "the last digit of a function's value decides what % leaves", rest_of_a_division),
+    ("modulo", "the last digit of a function's value decides what % or the sine of it is", amplified_digits),
+    ("descending", "descending order through a subquery of several columns gives rows twice in 1.6 (mended in 1.7.8)", descending_subquery),
+    ("math_types", "1.x refuses a string beside an unknown column in functions of two arguments, Weir gives null", types_of_mathematics),
     ("nothing_read", "1.x refuses a column's type only when a shard in range has values of it, Weir when there are series", nothing_read),
     ("tag_and_field", "a name in SHOW … CARDINALITY that is a tag of one measurement and a field of another: 1.x takes it for a field in both",
      tag_here_field_there),
