@@ -145,7 +145,7 @@ def integers_in(e, data):
     if e[0] == "call":
         if e[1] == "integral":
             a = e[2][0]
-            return a[0] != "ref" or all(m.fields.get(a[1]) != "float" for m in data.measurements) or data.mixed
+            return a[0] != "ref" or any(m.fields.get(a[1]) != "float" for m in data.measurements) or data.mixed
         return any(integers_in(a, data) for a in e[2])
     if e[0] == "bin":
         return integers_in(e[2], data) or integers_in(e[3], data)

@@ -220,7 +220,9 @@ impl<'a> Calls<'a> {
         if let ([only], [Node::Call(_)]) = (points.as_slice(), self.projection.nodes.as_slice()) {
             return one_column(id, only, kinds.first().copied().flatten());
         }
-        let mut missing: Vec<Value> = kinds.iter().map(|k| constant_beside(self.fill, *k)).collect();
+        // A call of which not even the type is known stays null.
+        let absent = |k: &Type| if k.is_some() { constant_beside(self.fill, *k) } else { Value::Null };
+        let mut missing: Vec<Value> = kinds.iter().map(absent).collect();
         let keep_last = self.fill == Fill::Previous;
         let refs = &self.projection.refs;
         let mut missing_beside: Vec<Value> =
